@@ -1,0 +1,82 @@
+package store
+
+import "github.com/claviger/claviger/store/audit"
+
+// Change is what shall become true in one transaction.
+type Change struct {
+	// Insert adds objects; an identifier that the domain has already is ErrExists.
+	Insert []Object
+	// Update replaces objects whose revision is still Revision-1 of the given
+	// record, else ErrConflict. A nil Material leaves the stored material as it
+	// is, unless the MaterialVersion differs, and then removes it.
+	Update []Object
+	// Delete removes objects with their names, sides and counters if the
+	// revision is still the given one.
+	Delete []Ref
+	// Names to take for an object of the domain (ErrNameTaken when another
+	// object has one) and names to give up. Releases happen first.
+	Take    []Name
+	Release []Name
+	// Sides to add (a repeated one is fine) and to drop.
+	AddSides  []SideRow
+	DropSides []SideRow
+	// Counters to change.
+	Counters []CounterChange
+	// Audit entries; the backend numbers them.
+	Audit []audit.Entry
+
+	// Administration.
+	AddDomains        []Domain
+	AddClients        []Client
+	UpdateClients     []Client // by domain and name; ErrNotFound
+	AddCertificates   []Certificate
+	UpdateCerts       []Certificate // by fingerprint; ErrNotFound
+	AddUsers          []User
+	UpdateUsers       []User
+	AddAdministrators []Administrator
+	UpdateAdmins      []Administrator // by name; ErrNotFound
+	AddDomainKeys     []DomainKey     // ErrExists for (domain, generation, token)
+	AddSettings       []Setting       // ErrExists
+	PutSettings       []Setting
+}
+
+// Ref names a revision of an object.
+type Ref struct {
+	Domain, UID string
+	Revision    int64
+}
+
+// Name is a Name of an object: unique in its domain.
+type Name struct {
+	Domain, Value, UID string
+}
+
+// SideRow is a Side of an object of a domain.
+type SideRow struct {
+	Domain string
+	Side
+}
+
+// CounterChange changes a Counter, relative to what is stored.
+type CounterChange struct {
+	Domain, UID string
+	// SetUsage replaces UsageLeft (creation, Modify Attribute); RemoveUsage drops the limit.
+	SetUsage    *int64
+	RemoveUsage bool
+	// Take is subtracted from UsageLeft if that is there; less than Take left is
+	// ErrExhausted. It sets Allocated.
+	Take int64
+	// Give is added back (undo of a batch).
+	Give int64
+	// Serve sets Served.
+	Serve bool
+}
+
+// OnlyAudit reports whether the change holds nothing but audit entries.
+func (c Change) OnlyAudit() bool {
+	return len(c.Insert)+len(c.Update)+len(c.Delete)+len(c.Take)+len(c.Release)+
+		len(c.AddSides)+len(c.DropSides)+len(c.Counters)+
+		len(c.AddDomains)+len(c.AddClients)+len(c.UpdateClients)+len(c.AddCertificates)+
+		len(c.UpdateCerts)+len(c.AddUsers)+len(c.UpdateUsers)+len(c.AddAdministrators)+
+		len(c.UpdateAdmins)+len(c.AddDomainKeys)+len(c.AddSettings)+len(c.PutSettings) == 0
+}

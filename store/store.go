@@ -1,0 +1,94 @@
+// Package store is the contract for durable state: managed objects and their
+// lifecycle, names, domains, clients, domain keys and the audit. Two backends
+// implement it, store/postgres and store/sqlite; store/storetest is the suite
+// that both pass. Nothing here knows what a key is worth: material arrives
+// sealed, attributes arrive as canonical bytes.
+//
+// Reads take the domain, always: an object of another domain is an object
+// that does not exist. Writes are values: Commit makes everything that a
+// Change says true, or nothing.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/claviger/claviger/store/audit"
+)
+
+// Errors that backends return, to be tested with errors.Is.
+var (
+	// ErrNotFound: no such record in that domain.
+	ErrNotFound = errors.New("store: not found")
+	// ErrExists: a record with that key is there already.
+	ErrExists = errors.New("store: already exists")
+	// ErrConflict: the revision is no longer the one that the change was planned on.
+	ErrConflict = errors.New("store: changed meanwhile")
+	// ErrNameTaken: another object of the domain has the name.
+	ErrNameTaken = errors.New("store: name is taken")
+	// ErrExhausted: a counter has less left than was asked for.
+	ErrExhausted = errors.New("store: counter is exhausted")
+	// ErrUnavailable: the database cannot be reached or did not answer in time; trying again may help.
+	ErrUnavailable = errors.New("store: unavailable")
+)
+
+// Reader reads. All methods are safe for concurrent use and return
+// ErrNotFound where a single record is asked for and is not there.
+type Reader interface {
+	// Object returns one object with its sealed material.
+	Object(ctx context.Context, domain, uid string) (Object, error)
+	// Objects returns those of the given objects that exist, in no order.
+	Objects(ctx context.Context, domain string, uids []string) ([]Object, error)
+	// Find returns objects without their sealed material, newest first
+	// (initial date, then identifier, descending), at most q.Limit.
+	Find(ctx context.Context, domain string, q Query) ([]Object, error)
+	// Counter returns what changes at every use of an object; the zero
+	// Counter when nothing was recorded.
+	Counter(ctx context.Context, domain, uid string) (Counter, error)
+	// Counters does so for several objects; those without are not in the map.
+	Counters(ctx context.Context, domain string, uids []string) (map[string]Counter, error)
+}
+
+// Registry reads what administration owns.
+type Registry interface {
+	Domain(ctx context.Context, name string) (Domain, error)
+	Domains(ctx context.Context) ([]Domain, error)
+	// ClientByFingerprint finds the client that owns a certificate, by the
+	// SHA-256 of its DER form, in whatever domain.
+	ClientByFingerprint(ctx context.Context, sha256 []byte) (Client, Certificate, error)
+	Client(ctx context.Context, domain, name string) (Client, error)
+	Clients(ctx context.Context, domain string) ([]Client, error) // all domains when domain is ""
+	Certificates(ctx context.Context, domain, client string) ([]Certificate, error)
+	User(ctx context.Context, domain, name string) (User, error)
+	Users(ctx context.Context, domain string) ([]User, error)
+	// AdministratorByFingerprint finds an administrator by certificate.
+	AdministratorByFingerprint(ctx context.Context, sha256 []byte) (Administrator, error)
+	Administrators(ctx context.Context) ([]Administrator, error)
+	// DomainKeys returns every wrapped copy of every generation, oldest first.
+	DomainKeys(ctx context.Context, domain string) ([]DomainKey, error)
+	// Setting returns a value of the installation, such as the sealed key of its CA.
+	Setting(ctx context.Context, name string) ([]byte, error)
+	// Audit returns entries, newest first, at most q.Limit.
+	Audit(ctx context.Context, q AuditQuery) ([]audit.Entry, error)
+	// Count returns the number of objects of a domain by state; the stored
+	// state, which dates may have overtaken.
+	Count(ctx context.Context, domain string) (map[State]int64, error)
+}
+
+// Store is a backend.
+type Store interface {
+	Reader
+	Registry
+	// Commit makes the change durable as a whole, audit entries included, and
+	// returns after that. Errors: ErrConflict, ErrNameTaken, ErrExists,
+	// ErrNotFound, ErrExhausted, ErrUnavailable; on an error nothing of the
+	// change is stored.
+	Commit(ctx context.Context, c Change) error
+	// Ping reports whether the backend answers.
+	Ping(ctx context.Context) error
+	// Now is the clock of the database (of this machine for SQLite).
+	Now(ctx context.Context) (time.Time, error)
+	// Close waits for running commits and releases the backend.
+	Close() error
+}
