@@ -1,0 +1,133 @@
+package dialect
+
+import (
+	"errors"
+
+	"github.com/claviger/claviger/kmip"
+)
+
+// reasons holds the Result Reason of a kind of failure: in KMIP 1.x (1.4 §11),
+// in 2.0, and from 2.1 on (§6.1, §11.46). 0 in a later column repeats the one
+// before it.
+var reasons = map[kmip.Kind][3]kmip.ResultReason{
+	kmip.KindGeneral:                 {kmip.ResultReasonGeneralFailure},
+	kmip.KindObjectNotFound:          {kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound},
+	kmip.KindObjectDestroyed:         {kmip.ResultReasonPermissionDenied, kmip.ResultReasonObjectDestroyed},
+	kmip.KindObjectArchived:          {kmip.ResultReasonObjectArchived},
+	kmip.KindObjectExists:            {kmip.ResultReasonInvalidField, kmip.ResultReasonObjectAlreadyExists},
+	kmip.KindNoPlaceholder:           {kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound},
+	kmip.KindWrongState:              {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
+	kmip.KindNoTransition:            {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
+	kmip.KindUsageMask:               {kmip.ResultReasonPermissionDenied, kmip.ResultReasonIncompatibleCryptographicUsageMask},
+	kmip.KindUsageExhausted:          {kmip.ResultReasonPermissionDenied},
+	kmip.KindUsageLimit:              {kmip.ResultReasonPermissionDenied, kmip.ResultReasonUsageLimitExceeded},
+	kmip.KindLeaseRefused:            {kmip.ResultReasonPermissionDenied},
+	kmip.KindObjectType:              {kmip.ResultReasonPermissionDenied, kmip.ResultReasonInvalidObjectType},
+	kmip.KindObjectTypeMismatch:      {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType},
+	kmip.KindPermissionDenied:        {kmip.ResultReasonPermissionDenied},
+	kmip.KindNotAuthenticated:        {kmip.ResultReasonAuthenticationNotSuccessful},
+	kmip.KindAttributeReadOnly:       {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonAttributeReadOnly},
+	kmip.KindAttributeSingleValued:   {kmip.ResultReasonIllegalOperation, kmip.ResultReasonAttributeSingleValued},
+	kmip.KindAttributeMultiValued:    {kmip.ResultReasonInvalidField, kmip.ResultReasonMultiValuedAttribute},
+	kmip.KindAttributeUnsupported:    {kmip.ResultReasonInvalidField, kmip.ResultReasonUnsupportedAttribute},
+	kmip.KindAttributeNotApplicable:  {kmip.ResultReasonPermissionDenied, kmip.ResultReasonInvalidAttribute},
+	kmip.KindAttributeValue:          {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidAttributeValue},
+	kmip.KindAttributeNotFound:       {kmip.ResultReasonItemNotFound, kmip.ResultReasonAttributeNotFound},
+	kmip.KindAttributeInstance:       {kmip.ResultReasonItemNotFound, kmip.ResultReasonAttributeInstanceNotFound},
+	kmip.KindAttributeRepeated:       {kmip.ResultReasonInvalidMessage},
+	kmip.KindAttributeIndex:          {kmip.ResultReasonInvalidField},
+	kmip.KindNameNotUnique:           {kmip.ResultReasonInvalidField, kmip.ResultReasonNonUniqueNameAttribute},
+	kmip.KindTooMany:                 {kmip.ResultReasonIndexOutOfBounds, kmip.ResultReasonServerLimitExceeded},
+	kmip.KindMissingField:            {kmip.ResultReasonInvalidMessage},
+	kmip.KindInvalidField:            {kmip.ResultReasonInvalidField},
+	kmip.KindInvalidMessage:          {kmip.ResultReasonInvalidMessage},
+	kmip.KindCodec:                   {kmip.ResultReasonInvalidMessage, kmip.ResultReasonCodecError},
+	kmip.KindUnknownTag:              {kmip.ResultReasonInvalidField, kmip.ResultReasonUnknownTag},
+	kmip.KindUnknownEnumeration:      {kmip.ResultReasonInvalidField, kmip.ResultReasonUnknownEnumeration},
+	kmip.KindUnsupportedVersion:      {kmip.ResultReasonInvalidMessage, kmip.ResultReasonUnsupportedProtocolVersion},
+	kmip.KindUnsupportedOperation:    {kmip.ResultReasonOperationNotSupported},
+	kmip.KindUnsupportedFeature:      {kmip.ResultReasonFeatureNotSupported},
+	kmip.KindUnsupportedExtension:    {kmip.ResultReasonFeatureNotSupported, kmip.ResultReasonUnknownMessageExtension},
+	kmip.KindResponseTooLarge:        {kmip.ResultReasonResponseTooLarge},
+	kmip.KindCryptographicFailure:    {kmip.ResultReasonCryptographicFailure},
+	kmip.KindMissingIV:               {kmip.ResultReasonInvalidMessage},
+	kmip.KindTagLength:               {kmip.ResultReasonGeneralFailure},
+	kmip.KindParametersMissing:       {kmip.ResultReasonInvalidField, kmip.ResultReasonBadCryptographicParameters},
+	kmip.KindParametersUnsupported:   {kmip.ResultReasonInvalidField, kmip.ResultReasonUnsupportedCryptographicParameters},
+	kmip.KindKeyFormat:               {kmip.ResultReasonKeyFormatTypeNotSupported},
+	kmip.KindKeyCompression:          {kmip.ResultReasonKeyCompressionTypeNotSupported},
+	kmip.KindKeyWrapType:             {kmip.ResultReasonFeatureNotSupported, kmip.ResultReasonKeyWrapTypeNotSupported},
+	kmip.KindEncodingOption:          {kmip.ResultReasonEncodingOptionError},
+	kmip.KindKeyValueNotPresent:      {kmip.ResultReasonKeyValueNotPresent},
+	kmip.KindSensitive:               {kmip.ResultReasonSensitive},
+	kmip.KindNotExtractable:          {kmip.ResultReasonNotExtractable},
+	kmip.KindNamespace:               {kmip.ResultReasonApplicationNamespaceNotSupported},
+	kmip.KindStorageMask:             {kmip.ResultReasonGeneralFailure, kmip.ResultReasonProtectionStorageUnavailable},
+	kmip.KindTemplateNotFound:        {kmip.ResultReasonItemNotFound},
+	kmip.KindOffsetWithDates:         {kmip.ResultReasonInvalidMessage},
+	kmip.KindOffsetWithoutActivation: {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidField},
+	kmip.KindBatchRefused:            {kmip.ResultReasonFeatureNotSupported},
+	kmip.KindUnavailable:             {kmip.ResultReasonGeneralFailure},
+	kmip.KindIntegrity:               {kmip.ResultReasonGeneralFailure},
+}
+
+type kindAt struct {
+	kind kmip.Kind
+	op   kmip.Operation
+}
+
+// operationReasons are the reasons that differ for one operation.
+var operationReasons = map[kindAt][3]kmip.ResultReason{
+	{kmip.KindObjectDestroyed, kmip.OperationGet}:                 {kmip.ResultReasonIllegalOperation, kmip.ResultReasonObjectDestroyed},
+	{kmip.KindObjectType, kmip.OperationActivate}:                 {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindObjectType, kmip.OperationRevoke}:                   {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindObjectType, kmip.OperationGet}:                      {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindObjectType, kmip.OperationCheck}:                    {kmip.ResultReasonIllegalOperation, kmip.ResultReasonIllegalObjectType},
+	{kmip.KindObjectType, kmip.OperationCreate}:                   {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindObjectType, kmip.OperationRegister}:                 {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindAttributeReadOnly, kmip.OperationAddAttribute}:      {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonReadOnlyAttribute},
+	{kmip.KindAttributeReadOnly, kmip.OperationSetAttribute}:      {kmip.ResultReasonPermissionDenied, kmip.ResultReasonReadOnlyAttribute},
+	{kmip.KindAttributeSingleValued, kmip.OperationCreate}:        {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeSingleValued},
+	{kmip.KindAttributeSingleValued, kmip.OperationRegister}:      {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeSingleValued},
+	{kmip.KindAttributeSingleValued, kmip.OperationCreateKeyPair}: {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeSingleValued},
+	{kmip.KindAttributeUnsupported, kmip.OperationLocate}:         {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidAttribute},
+	{kmip.KindAttributeNotFound, kmip.OperationModifyAttribute}:   {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeNotFound},
+	{kmip.KindNameNotUnique, kmip.OperationAddAttribute}:          {kmip.ResultReasonIllegalOperation, kmip.ResultReasonNonUniqueNameAttribute},
+	{kmip.KindNameNotUnique, kmip.OperationModifyAttribute}:       {kmip.ResultReasonIllegalOperation, kmip.ResultReasonNonUniqueNameAttribute},
+}
+
+// Reason gives a kind of failure its Result Reason in a version, for an
+// operation (0 for a message that could not be read).
+func Reason(v kmip.Version, op kmip.Operation, kind kmip.Kind) kmip.ResultReason {
+	row, ok := operationReasons[kindAt{kind, op}]
+	if !ok {
+		if row, ok = reasons[kind]; !ok {
+			return kmip.ResultReasonGeneralFailure
+		}
+	}
+	column := 2
+	switch {
+	case v < kmip.V20:
+		column = 0
+	case v == kmip.V20:
+		column = 1
+	}
+	for column > 0 && row[column] == 0 {
+		column--
+	}
+	c := codec{v}
+	if !c.valueExists(kmip.TagResultReason, uint32(row[column])) {
+		return kmip.ResultReasonGeneralFailure
+	}
+	return row[column]
+}
+
+// messageOf is the sentence for the client: that of the failure, and nothing
+// of an error that nobody made for clients.
+func messageOf(err error) string {
+	var f *kmip.Failure
+	if errors.As(err, &f) && f.Message != "" {
+		return f.Message
+	}
+	return "the server could not complete the operation"
+}

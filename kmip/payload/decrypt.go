@@ -1,0 +1,23 @@
+package payload
+
+import "github.com/claviger/claviger/kmip"
+
+// DecryptRequest decrypts data (§6.1.11).
+type DecryptRequest struct {
+	UniqueIdentifier                      kmip.Reference
+	CryptographicParameters               *kmip.Item
+	Data                                  []byte
+	IVCounterNonce                        []byte
+	CorrelationValue                      []byte
+	InitIndicator                         *bool
+	FinalIndicator                        *bool
+	AuthenticatedEncryptionAdditionalData []byte
+	AuthenticatedEncryptionTag            []byte
+}
+
+// DecryptResponse carries the plaintext.
+type DecryptResponse struct {
+	UniqueIdentifier string
+	Data             []byte
+	CorrelationValue []byte
+}
