@@ -39,21 +39,21 @@ var hidden = map[kmip.Tag]bool{
 
 // public lists the Byte Strings that are printed in full.
 var public = map[kmip.Tag]bool{
-	kmip.TagUniqueBatchItemID:                true,
-	kmip.TagIVCounterNonce:                   true,
-	kmip.TagNonceID:                          true,
-	kmip.TagAuthenticatedEncryptionTag:       true,
-	kmip.TagAsynchronousCorrelationValue:     true,
-	kmip.TagCorrelationValue:                 true,
-	kmip.TagDigestValue:                      true,
-	kmip.TagShortUniqueIdentifier:            true,
-	kmip.TagCertificateValue:                 true,
-	kmip.TagCertificateSerialNumber:          true,
-	kmip.TagIssuerDistinguishedName:          true,
-	kmip.TagSubjectDistinguishedName:         true,
-	kmip.TagX509CertificateIdentifier:        true,
-	kmip.TagCertificateSubjectDN:             true,
-	kmip.TagCertificateIssuerDN:              true,
+	kmip.TagUniqueBatchItemID:            true,
+	kmip.TagIVCounterNonce:               true,
+	kmip.TagNonceID:                      true,
+	kmip.TagAuthenticatedEncryptionTag:   true,
+	kmip.TagAsynchronousCorrelationValue: true,
+	kmip.TagCorrelationValue:             true,
+	kmip.TagDigestValue:                  true,
+	kmip.TagShortUniqueIdentifier:        true,
+	kmip.TagCertificateValue:             true,
+	kmip.TagCertificateSerialNumber:      true,
+	kmip.TagIssuerDistinguishedName:      true,
+	kmip.TagSubjectDistinguishedName:     true,
+	kmip.TagX509CertificateIdentifier:    true,
+	kmip.TagCertificateSubjectDN:         true,
+	kmip.TagCertificateIssuerDN:          true,
 }
 
 func dump(b *strings.Builder, item *kmip.Item, depth int) {
