@@ -1,0 +1,86 @@
+package seal
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"sync"
+	"sync/atomic"
+
+	"github.com/claviger/claviger/hsm"
+	"github.com/claviger/claviger/kmip/secret"
+)
+
+// domainKey is an opened domain key: only what is derived from it is kept.
+type domainKey struct {
+	at       ref
+	material cipher.AEAD
+	seals    atomic.Uint64
+
+	use    sync.RWMutex  // held for reading while mac is read; see destroy
+	mac    *secret.Bytes // guarded by use
+	hashes sync.Pool     // of hash.Hash keyed with mac
+}
+
+func newDomainKey(at ref, value *secret.Bytes) (*domainKey, error) {
+	if value.Len() != domainKeyBytes {
+		return nil, fmt.Errorf("domain key of %d bytes: %w", value.Len(), hsm.ErrIntegrity)
+	}
+	sub, err := derive(at, value, "material")
+	if err != nil {
+		return nil, err
+	}
+	defer sub.Destroy()
+	block, err := aes.NewCipher(sub.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("key for material: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("key for material: %w", err)
+	}
+	mac, err := derive(at, value, "mac")
+	if err != nil {
+		return nil, err
+	}
+	return &domainKey{at: at, material: aead, mac: mac}, nil
+}
+
+func derive(at ref, value *secret.Bytes, purpose string) (*secret.Bytes, error) {
+	info := appendText(appendUint32([]byte("claviger/1 "+purpose+"\x00"), uint32(at.generation)), at.domain)
+	sub, err := hkdf.Key(sha256.New, value.Reveal(), nil, string(info), sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
+	}
+	return secret.New(sub), nil
+}
+
+// sum writes the MAC of message to out. Each keyed hash serves one caller at a
+// time; Reset puts it back to its keyed state.
+func (k *domainKey) sum(out *[sha256.Size]byte, message []byte) error {
+	h, ok := k.hashes.Get().(hash.Hash)
+	if !ok {
+		k.use.RLock()
+		defer k.use.RUnlock()
+		if k.mac.Len() == 0 {
+			return hsm.ErrClosed
+		}
+		h = hmac.New(sha256.New, k.mac.Reveal())
+	}
+	h.Reset()
+	_, _ = h.Write(message) // never fails
+	h.Sum(out[:0])
+	k.hashes.Put(h)
+	return nil
+}
+
+// destroy overwrites what this package holds of the key.
+func (k *domainKey) destroy() {
+	k.use.Lock()
+	defer k.use.Unlock()
+	k.mac.Destroy()
+}
