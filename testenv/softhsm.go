@@ -1,0 +1,171 @@
+package testenv
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// SoftHSMToken is a token of SoftHSM for one test.
+type SoftHSMToken struct {
+	Module string // path of the PKCS#11 library
+	Label  string
+	Serial string
+	PIN    string
+	SOPIN  string // of the security officer
+	Conf   string // path of the configuration: SOFTHSM2_CONF
+	Dir    string // where Conf and the tokens are
+}
+
+// Env is what a child process needs in its environment to see the token.
+func (s SoftHSMToken) Env() []string { return []string{"SOFTHSM2_CONF=" + s.Conf} }
+
+// SoftHSM looks for its tokens only when a process initialises the module, so
+// that they are made in advance: as many as this live at once in one process.
+// One made later is seen when all tests that use the module have closed it.
+const softHSMBatch = 16
+
+var softHSMModules = []string{
+	"/usr/lib/softhsm/libsofthsm2.so",
+	"/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+	"/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+	"/usr/lib64/softhsm/libsofthsm2.so",
+	"/usr/lib64/pkcs11/libsofthsm2.so",
+	"/usr/local/lib/softhsm/libsofthsm2.so",
+	"/opt/homebrew/lib/softhsm/libsofthsm2.so",
+}
+
+// softHSM is what the tests of this process share.
+var softHSM struct {
+	sync.Mutex
+	base SoftHSMToken   // without label and serial number
+	free []SoftHSMToken // made and not given out
+	made int
+}
+
+// SoftHSM returns a fresh token that no other test uses. It sets SOFTHSM2_CONF
+// for this process, once, because SoftHSM reads it when it is initialised. The
+// module is the one of CLAVIGER_TEST_SOFTHSM_MODULE or in a usual place.
+func SoftHSM(t testing.TB) SoftHSMToken {
+	t.Helper()
+	softHSM.Lock()
+	defer softHSM.Unlock()
+	if softHSM.base.Dir == "" {
+		base, err := softHSMBase()
+		if errors.Is(err, errMissing) {
+			Require(t, "softhsm", err.Error())
+		} else if err != nil {
+			t.Fatalf("SoftHSM: %v", err)
+		}
+		softHSM.base = base
+	}
+	if len(softHSM.free) == 0 {
+		if err := softHSMMake(softHSMBatch); err != nil {
+			t.Fatalf("SoftHSM: %v", err)
+		}
+	}
+	token := softHSM.free[0]
+	softHSM.free = softHSM.free[1:]
+	return token
+}
+
+// softHSMBase finds SoftHSM and makes the directory of this process.
+func softHSMBase() (SoftHSMToken, error) {
+	base := SoftHSMToken{Module: os.Getenv("CLAVIGER_TEST_SOFTHSM_MODULE"), PIN: "2718281828", SOPIN: "3141592653"}
+	if base.Module == "" {
+		for _, path := range softHSMModules {
+			if _, err := os.Stat(path); err == nil {
+				base.Module = path
+				break
+			}
+		}
+	}
+	if base.Module == "" {
+		return base, fmt.Errorf("SoftHSM's module is %w: install SoftHSM 2 or set CLAVIGER_TEST_SOFTHSM_MODULE", errMissing)
+	}
+	if _, err := exec.LookPath("softhsm2-util"); err != nil {
+		return base, fmt.Errorf("softhsm2-util is %w: install SoftHSM 2", errMissing)
+	}
+	softHSMSweep()
+	dir, err := os.MkdirTemp("", softHSMPrefix+strconv.Itoa(os.Getpid())+"-")
+	if err != nil {
+		return base, err
+	}
+	tokens := filepath.Join(dir, "tokens")
+	if err := os.Mkdir(tokens, 0o700); err != nil {
+		return base, err
+	}
+	base.Conf = filepath.Join(dir, "softhsm2.conf")
+	conf := "directories.tokendir = " + tokens + "\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
+	if err := os.WriteFile(base.Conf, []byte(conf), 0o600); err != nil {
+		return base, err
+	}
+	base.Dir = dir
+	return base, os.Setenv("SOFTHSM2_CONF", base.Conf)
+}
+
+const softHSMPrefix = "claviger-softhsm-"
+
+// softHSMSweep removes the directories of test processes that have ended: a
+// process cannot remove its own, because the module may use it to the end.
+func softHSMSweep() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), softHSMPrefix+"*"))
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(strings.Split(strings.TrimPrefix(filepath.Base(dir), softHSMPrefix), "-")[0])
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(dir)
+		}
+	}
+}
+
+// softHSMMake makes n tokens. The caller holds the lock.
+func softHSMMake(n int) error {
+	byLabel := map[string]SoftHSMToken{}
+	for range n {
+		token := softHSM.base
+		softHSM.made++
+		token.Label = "claviger-test-" + strconv.Itoa(softHSM.made)
+		if _, err := softHSMUtil(token, "--init-token", "--free", "--label", token.Label, "--so-pin", token.SOPIN, "--pin", token.PIN); err != nil {
+			return err
+		}
+		byLabel[token.Label] = token
+	}
+	slots, err := softHSMUtil(softHSM.base, "--show-slots")
+	if err != nil {
+		return err
+	}
+	var serial string // stands before the label of its slot
+	for line := range strings.Lines(slots) {
+		name, value, _ := strings.Cut(line, ":")
+		switch value = strings.TrimSpace(value); strings.TrimSpace(name) {
+		case "Serial number":
+			serial = value
+		case "Label":
+			if token, ok := byLabel[value]; ok {
+				token.Serial = serial
+				softHSM.free = append(softHSM.free, token)
+			}
+		}
+	}
+	if len(softHSM.free) != n {
+		return fmt.Errorf("made %d tokens and see %d", n, len(softHSM.free))
+	}
+	return nil
+}
+
+func softHSMUtil(token SoftHSMToken, args ...string) (string, error) {
+	cmd := exec.Command("softhsm2-util", args...)
+	cmd.Env = append(os.Environ(), token.Env()...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("softhsm2-util %s: %w: %s", args[0], err, out)
+	}
+	return string(out), nil
+}
