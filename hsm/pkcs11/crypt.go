@@ -61,7 +61,7 @@ func (t *Token) Decrypt(ctx context.Context, keyID string, ciphertext, aad []byt
 		}
 		// Either the ciphertext is wrong or the token is ill: what the key
 		// opens for certain tells which.
-		if probe := t.prove(s, k); probe != nil {
+		if probe := t.probe(ctx, k); probe != nil {
 			return nil, probe
 		}
 		return nil, fmt.Errorf("root key %s: %w", keyID, hsm.ErrIntegrity)
@@ -97,6 +97,17 @@ func (t *Token) sealKey(ctx context.Context, s *session, keyID string) (*rootKey
 	defer t.mu.Unlock()
 	t.keys[keyID] = &proven
 	return &proven, nil
+}
+
+// probe is prove on a session that did not just fail.
+func (t *Token) probe(ctx context.Context, k *rootKey) error {
+	s, err := t.take(ctx)
+	if err != nil {
+		return err
+	}
+	err = t.prove(s, k)
+	t.giveBack(s, err == nil)
+	return err
 }
 
 // prove returns nil if the key opens its witness, errOtherKey if it does not

@@ -29,6 +29,7 @@ var stale = map[pkcs11.Error]bool{
 	pkcs11.CKR_OBJECT_HANDLE_INVALID:  true,
 	pkcs11.CKR_KEY_HANDLE_INVALID:     true,
 	pkcs11.CKR_SLOT_ID_INVALID:        true,
+	pkcs11.CKR_OPERATION_ACTIVE:       true,
 }
 
 // kinds are the errors that mean something else than ErrUnavailable.
