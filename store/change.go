@@ -1,8 +1,14 @@
 package store
 
-import "github.com/claviger/claviger/store/audit"
+import (
+	"time"
 
-// Change is what shall become true in one transaction.
+	"github.com/claviger/claviger/store/audit"
+)
+
+// Change is what shall become true in one transaction. An object is in Insert,
+// Update and Delete at most once altogether; all the rest that concerns it may
+// stand beside it.
 type Change struct {
 	// Insert adds objects; an identifier that the domain has already is ErrExists.
 	Insert []Object
@@ -70,6 +76,8 @@ type CounterChange struct {
 	Give int64
 	// Serve sets Served.
 	Serve bool
+	// Used sets LastUsed unless that is later already; zero leaves it.
+	Used time.Time
 }
 
 // OnlyAudit reports whether the change holds nothing but audit entries.

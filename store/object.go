@@ -18,7 +18,7 @@ type Object struct {
 	Algorithm       uint32 // Cryptographic Algorithm, 0 when there is none
 	LengthBits      int32  // Cryptographic Length in bits, 0 when there is none
 	UsageMask       uint32
-	Group           string    // first Object Group
+	Group           string    // first Object Group, kept as IndexValue
 	Creator         string    // client that created the object
 	Initial         time.Time // Initial Date, whole microseconds
 	Activation      time.Time // zero when not set, like all dates below

@@ -12,6 +12,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/claviger/claviger/store/audit"
@@ -31,6 +32,13 @@ var (
 	ErrExhausted = errors.New("store: counter is exhausted")
 	// ErrUnavailable: the database cannot be reached or did not answer in time; trying again may help.
 	ErrUnavailable = errors.New("store: unavailable")
+	// ErrInvalid: a text or a change that no backend can keep, such as one with U+0000.
+	ErrInvalid = errors.New("store: invalid")
+	// ErrClosed is an ErrUnavailable: the store has been closed.
+	ErrClosed = fmt.Errorf("%w: closed", ErrUnavailable)
+	// ErrOutcomeUnknown is an ErrUnavailable: the connection was lost while a
+	// change was being committed, and it may be durable or not.
+	ErrOutcomeUnknown = fmt.Errorf("%w: outcome of the commit is unknown", ErrUnavailable)
 )
 
 // Reader reads. All methods are safe for concurrent use and return
@@ -82,8 +90,10 @@ type Store interface {
 	Registry
 	// Commit makes the change durable as a whole, audit entries included, and
 	// returns after that. Errors: ErrConflict, ErrNameTaken, ErrExists,
-	// ErrNotFound, ErrExhausted, ErrUnavailable; on an error nothing of the
-	// change is stored.
+	// ErrNotFound, ErrExhausted, ErrInvalid, ErrUnavailable; on an error nothing
+	// of the change is stored, unless it is ErrOutcomeUnknown. A context that
+	// ends withdraws a change that still waits; one that is being written is
+	// reported by its real outcome.
 	Commit(ctx context.Context, c Change) error
 	// Ping reports whether the backend answers.
 	Ping(ctx context.Context) error
