@@ -27,9 +27,9 @@ type SoftHSMToken struct {
 // Env is what a child process needs in its environment to see the token.
 func (s SoftHSMToken) Env() []string { return []string{"SOFTHSM2_CONF=" + s.Conf} }
 
-// SoftHSM looks for its tokens only when a process initialises the module, so
-// that they are made in advance: as many as this live at once in one process.
-// One made later is seen when all tests that use the module have closed it.
+// softHSMBatch is how many tokens can be in use at once in one process. SoftHSM
+// looks for its tokens only when a process initialises the module, so they are
+// made in advance, while no test uses it.
 const softHSMBatch = 16
 
 var softHSMModules = []string{
@@ -48,6 +48,7 @@ var softHSM struct {
 	base SoftHSMToken   // without label and serial number
 	free []SoftHSMToken // made and not given out
 	made int
+	live int // given out to tests that have not ended
 }
 
 // SoftHSM returns a fresh token that no other test uses. It sets SOFTHSM2_CONF
@@ -66,13 +67,22 @@ func SoftHSM(t testing.TB) SoftHSMToken {
 		}
 		softHSM.base = base
 	}
-	if len(softHSM.free) == 0 {
-		if err := softHSMMake(softHSMBatch); err != nil {
+	if missing := softHSMBatch - len(softHSM.free); softHSM.live == 0 && missing > 0 {
+		if err := softHSMMake(missing); err != nil {
 			t.Fatalf("SoftHSM: %v", err)
 		}
 	}
+	if len(softHSM.free) == 0 {
+		t.Fatalf("SoftHSM: more than %d tokens at once; close some before, or raise softHSMBatch", softHSMBatch)
+	}
 	token := softHSM.free[0]
 	softHSM.free = softHSM.free[1:]
+	softHSM.live++
+	t.Cleanup(func() { // after the test has closed the token
+		softHSM.Lock()
+		defer softHSM.Unlock()
+		softHSM.live--
+	})
 	return token
 }
 
@@ -127,6 +137,7 @@ func softHSMSweep() {
 
 // softHSMMake makes n tokens. The caller holds the lock.
 func softHSMMake(n int) error {
+	want := len(softHSM.free) + n
 	byLabel := map[string]SoftHSMToken{}
 	for range n {
 		token := softHSM.base
@@ -154,8 +165,8 @@ func softHSMMake(n int) error {
 			}
 		}
 	}
-	if len(softHSM.free) != n {
-		return fmt.Errorf("made %d tokens and see %d", n, len(softHSM.free))
+	if len(softHSM.free) != want {
+		return fmt.Errorf("%d tokens should be free and %d are", want, len(softHSM.free))
 	}
 	return nil
 }

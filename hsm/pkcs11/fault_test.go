@@ -118,38 +118,40 @@ func TestALostSessionDoesNotNeedThePIN(t *testing.T) {
 
 func TestARefusedPINIsNeverTriedAgain(t *testing.T) {
 	for _, code := range []pkcs11.Error{pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_LOCKED, pkcs11.CKR_PIN_EXPIRED} {
-		token, f, key, sealed := ill(t, nil)
-		f.set(func(call string) error {
-			switch call {
-			case "DecryptInit":
-				return pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN)
-			case "GetSessionInfo":
-				return errLoggedOut
-			case "Login":
-				return code
-			}
-			return nil
-		})
-		var wg sync.WaitGroup
-		for range 8 {
-			wg.Go(func() {
-				if _, err := token.Decrypt(t.Context(), key, sealed, nil); !errors.Is(err, hsm.ErrPIN) && !errors.Is(err, hsm.ErrUnavailable) {
-					t.Errorf("Decrypt = %v, want ErrPIN", err)
+		t.Run(code.Error(), func(t *testing.T) {
+			token, f, key, sealed := ill(t, nil)
+			f.set(func(call string) error {
+				switch call {
+				case "DecryptInit":
+					return pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN)
+				case "GetSessionInfo":
+					return errLoggedOut
+				case "Login":
+					return code
 				}
+				return nil
 			})
-		}
-		wg.Wait()
-		for what, err := range map[string]error{
-			"Check":    token.Check(t.Context()),
-			"generate": func() error { _, err := token.Generate(t.Context(), hsm.KeySpec{Purpose: hsm.PurposeSeal}); return err }(),
-		} {
-			if !errors.Is(err, hsm.ErrPIN) {
-				t.Errorf("%s after a refused PIN = %v, want ErrPIN", what, err)
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() {
+					if _, err := token.Decrypt(t.Context(), key, sealed, nil); !errors.Is(err, hsm.ErrPIN) && !errors.Is(err, hsm.ErrUnavailable) {
+						t.Errorf("Decrypt = %v, want ErrPIN", err)
+					}
+				})
 			}
-		}
-		if n := f.calledTimes("Login"); n != 1 {
-			t.Errorf("%v: logged in %d times, want once", code, n)
-		}
+			wg.Wait()
+			for what, err := range map[string]error{
+				"Check":    token.Check(t.Context()),
+				"generate": func() error { _, err := token.Generate(t.Context(), hsm.KeySpec{Purpose: hsm.PurposeSeal}); return err }(),
+			} {
+				if !errors.Is(err, hsm.ErrPIN) {
+					t.Errorf("%s after a refused PIN = %v, want ErrPIN", what, err)
+				}
+			}
+			if n := f.calledTimes("Login"); n != 1 {
+				t.Errorf("%v: logged in %d times, want once", code, n)
+			}
+		})
 	}
 }
 
