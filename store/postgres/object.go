@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/claviger/claviger/store"
+	"github.com/claviger/claviger/store/internal/column"
+)
+
+// objectColumns without the sealed material, in the order of scanObject.
+const objectColumns = `o.domain, o.uid, o.type, o.state, o.algorithm, o.length_bits, o.usage_mask,
+	o.object_group, o.creator, o.initial_date, o.activation_date, o.deactivation_date, o.destroy_date,
+	o.revision, o.generation, o.material_version, o.attributes, o.mac`
+
+const (
+	sqlObject = `select ` + objectColumns + `, o.material
+		from object o where o.domain = $1 and o.uid = $2`
+
+	sqlObjects = `select ` + objectColumns + `, o.material
+		from object o where o.domain = $1 and o.uid = any($2::text[])`
+
+	sqlCount = `select state, count(*) from object where domain = $1 group by state`
+)
+
+// scanObject reads objectColumns and what follows them.
+func scanObject(r pgx.Row, o *store.Object, more ...any) error {
+	var initial int64
+	var activation, deactivation, destroyed *int64
+	err := r.Scan(append([]any{
+		&o.Domain, &o.UID, &o.Type, &o.State, &o.Algorithm, &o.LengthBits, &o.UsageMask,
+		&o.Group, &o.Creator, &initial, &activation, &deactivation, &destroyed,
+		&o.Revision, &o.Generation, &o.MaterialVersion, &o.Attributes, &o.MAC,
+	}, more...)...)
+	o.Initial = column.Time(initial)
+	o.Activation = column.OptionalTime(activation)
+	o.Deactivation = column.OptionalTime(deactivation)
+	o.Destroyed = column.OptionalTime(destroyed)
+	return err
+}
+
+// scanSealed reads an object with its material.
+func scanSealed(r pgx.Row, o *store.Object) error { return scanObject(r, o, &o.Material) }
+
+// scanBare reads an object without its material.
+func scanBare(r pgx.Row, o *store.Object) error { return scanObject(r, o) }
+
+// Object implements store.Reader.
+func (s *Store) Object(ctx context.Context, domain, uid string) (store.Object, error) {
+	if err := store.CheckText("identifier", domain, uid); err != nil {
+		return store.Object{}, err
+	}
+	var o store.Object
+	if err := scanSealed(s.reads.QueryRow(ctx, sqlObject, domain, uid), &o); err != nil {
+		return store.Object{}, s.failure("read object", err)
+	}
+	return o, nil
+}
+
+// Objects implements store.Reader.
+func (s *Store) Objects(ctx context.Context, domain string, uids []string) ([]store.Object, error) {
+	if err := store.CheckText("identifier", append([]string{domain}, uids...)...); err != nil {
+		return nil, err
+	}
+	return all(ctx, s, "read objects", scanSealed, sqlObjects, domain, uids)
+}
+
+// Count implements store.Registry.
+func (s *Store) Count(ctx context.Context, domain string) (map[store.State]int64, error) {
+	if err := store.CheckText("domain", domain); err != nil {
+		return nil, err
+	}
+	rows, err := s.reads.Query(ctx, sqlCount, domain)
+	if err != nil {
+		return nil, s.failure("count objects", err)
+	}
+	defer rows.Close()
+	counts := make(map[store.State]int64)
+	for rows.Next() {
+		var state store.State
+		var n int64
+		if err := rows.Scan(&state, &n); err != nil {
+			return nil, s.failure("count objects", err)
+		}
+		counts[state] = n
+	}
+	return counts, s.failure("count objects", rows.Err())
+}
