@@ -46,7 +46,11 @@ func Convert(t kmip.ObjectType, k *kmip.KeyBlock, want kmip.KeyFormatType) (KeyM
 		}
 		return ConvertPublic(key, want)
 	default:
-		return ConvertSymmetric(k.Format, k.Material, k.Transparent, want)
+		m, err := ConvertSymmetric(k.Format, k.Material, k.Transparent, want)
+		if k.LengthBits != 0 {
+			m.LengthBits = k.LengthBits
+		}
+		return m, err
 	}
 }
 
@@ -175,7 +179,7 @@ func Inspect(t kmip.ObjectType, k *kmip.KeyBlock) (alg kmip.CryptographicAlgorit
 		if err != nil || len(b) == 0 {
 			return k.Algorithm, k.LengthBits
 		}
-		return k.Algorithm, int32(8 * len(b)) //nolint:gosec // bounded by the message size
+		return k.Algorithm, symmetricLength(k, len(b))
 	}
 	if err == nil {
 		alg, lengthBits = AlgorithmOf(key), Length(key)
@@ -189,6 +193,28 @@ func Inspect(t kmip.ObjectType, k *kmip.KeyBlock) (alg kmip.CryptographicAlgorit
 		lengthBits = k.LengthBits
 	}
 	return alg, lengthBits
+}
+
+// symmetricLength is the length of a symmetric key of so many bytes. Whether
+// the parity bits of DES and 3DES count is as the Key Block says; by default
+// they do not (KMIP 2.1 §3.1, Table 11).
+func symmetricLength(k *kmip.KeyBlock, size int) int32 {
+	without := int32(0)
+	for lengthBits, n := range desBytes[k.Algorithm] {
+		if n != size {
+			continue
+		}
+		if lengthBits == k.LengthBits {
+			return lengthBits
+		}
+		if without == 0 || lengthBits < without {
+			without = lengthBits
+		}
+	}
+	if without != 0 {
+		return without
+	}
+	return int32(8 * size) //nolint:gosec // bounded by the message size
 }
 
 // primeLength is the length of a transparent DSA or DH key (KMIP 2.1 §3.5 to

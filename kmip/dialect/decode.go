@@ -48,6 +48,12 @@ func (c codec) payload(op kmip.Operation, d direction, i kmip.Item, into any) er
 	if d == response {
 		return nil
 	}
+	switch r := into.(type) {
+	case *payload.ModifyAttributeRequest:
+		r.ByIndex = c.old()
+	case *payload.DeleteAttributeRequest:
+		r.ByIndex = c.old()
+	}
 	bit := versionBit(c.v)
 	for _, row := range table {
 		if row.required&bit == 0 || row.tag == 0 || lenient[row.tag] {

@@ -91,6 +91,9 @@ func planOf(t reflect.Type) *plan {
 	}
 	p := &plan{}
 	for i := range t.NumField() {
+		if t.Field(i).Tag.Get("kmip") == "-" {
+			continue // filled by the code of this package
+		}
 		p.fields = append(p.fields, planField(t.Field(i), i))
 	}
 	plans.Store(t, p)

@@ -10,6 +10,8 @@ type DeleteAttributeRequest struct {
 	CurrentAttribute   *Instance
 	AttributeReference []kmip.AttributeID
 	AttributeIndex     *int32
+	// ByIndex tells that no index means the first instance, as in KMIP 1.x.
+	ByIndex bool `kmip:"-"`
 }
 
 // DeleteAttributeResponse shows what was deleted, in KMIP 1.x.

@@ -7,6 +7,8 @@ type ModifyAttributeRequest struct {
 	UniqueIdentifier kmip.Reference
 	CurrentAttribute *Instance
 	NewAttribute     *Instance
+	// ByIndex tells that no index means the first instance, as in KMIP 1.x.
+	ByIndex bool `kmip:"-"`
 }
 
 // ModifyAttributeResponse shows what is there now, in KMIP 1.x.

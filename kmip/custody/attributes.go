@@ -1,0 +1,312 @@
+package custody
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/lifecycle"
+	"github.com/claviger/claviger/store"
+)
+
+// Change names the instance of an attribute that an operation is about: by
+// value, by the index of KMIP 1.x, or by nothing, which is the only instance.
+type Change struct {
+	Current *kmip.Attribute
+	Index   *int32
+	// First tells that the first instance is meant when nothing names one, as
+	// KMIP 1.x does.
+	First bool
+}
+
+// AddAttribute adds an instance (§6.1.2) and returns it as it is stored.
+func (s *Service) AddAttribute(ctx context.Context, sc *Scope, uid string, at kmip.Attribute) (kmip.Attribute, error) {
+	var added kmip.Attribute
+	err := s.amend(ctx, sc, "AddAttribute", uid, func(m *managed, c *store.Change) error {
+		rule, err := ruleFor(at.AttributeID)
+		if err != nil {
+			return err
+		}
+		if !rule.Add && (!rule.Create || m.attrs.Has(at.Tag)) {
+			return readOnly(at.AttributeID)
+		}
+		if err := checkAttributeValue(at); err != nil {
+			return err
+		}
+		has := m.attrs.Instances(at.AttributeID)
+		switch {
+		case len(has) > 0 && !rule.Multi:
+			return kmip.Fail(kmip.KindAttributeSingleValued, "%s is set already and has one value only", at)
+		case len(has) >= maxInstances:
+			return kmip.Fail(kmip.KindTooMany, "%s has %d instances already", at, len(has))
+		case at.Tag == kmip.TagName && slices.Contains(m.attrs.Names(), kmip.NameOf(at.Value).Value):
+			return kmip.Fail(kmip.KindNameNotUnique, "the object has this Name already")
+		}
+		if err := m.mayChangeDate(at, sc.Now); err != nil {
+			return err
+		}
+		at := normal(at)
+		m.attrs = m.attrs.Add(at)
+		added = m.attrs[len(m.attrs)-1]
+		return m.limits(c, at)
+	})
+	return added, err
+}
+
+// ModifyAttribute changes an instance (§6.1.34) and returns it.
+func (s *Service) ModifyAttribute(ctx context.Context, sc *Scope, uid string, at kmip.Attribute, which Change) (kmip.Attribute, error) {
+	var changed kmip.Attribute
+	err := s.amend(ctx, sc, "ModifyAttribute", uid, func(m *managed, c *store.Change) error {
+		rule, err := ruleFor(at.AttributeID)
+		if err != nil {
+			return err
+		}
+		if !rule.Modify {
+			return readOnly(at.AttributeID)
+		}
+		if err := checkAttributeValue(at); err != nil {
+			return err
+		}
+		i, err := m.instance(at.AttributeID, which)
+		if err != nil {
+			return err
+		}
+		if err := s.mayTouchLimits(ctx, sc, m, at.AttributeID); err != nil {
+			return err
+		}
+		changed, err = m.modify(i, at, sc.Now)
+		if err != nil {
+			return err
+		}
+		return m.limits(c, changed)
+	})
+	return changed, err
+}
+
+// SetAttribute creates an attribute or replaces its one instance (§6.1.51).
+func (s *Service) SetAttribute(ctx context.Context, sc *Scope, uid string, at kmip.Attribute) error {
+	return s.amend(ctx, sc, "SetAttribute", uid, func(m *managed, c *store.Change) error {
+		rule, err := ruleFor(at.AttributeID)
+		if err != nil {
+			return err
+		}
+		if err := checkAttributeValue(at); err != nil {
+			return err
+		}
+		has := m.attrs.Instances(at.AttributeID)
+		switch {
+		case len(has) > 1:
+			return kmip.Fail(kmip.KindAttributeMultiValued, "%s has %d instances", at, len(has))
+		case len(has) == 0 && !rule.Add && !rule.Create, len(has) == 1 && !rule.Modify:
+			return readOnly(at.AttributeID)
+		}
+		if err := s.mayTouchLimits(ctx, sc, m, at.AttributeID); err != nil {
+			return err
+		}
+		if len(has) == 0 {
+			if err := m.mayChangeDate(at, sc.Now); err != nil {
+				return err
+			}
+			m.attrs = m.attrs.Add(normal(at))
+			return m.limits(c, normal(at))
+		}
+		i, err := m.instance(at.AttributeID, Change{First: true})
+		if err != nil {
+			return err
+		}
+		changed, err := m.modify(i, at, sc.Now)
+		if err != nil {
+			return err
+		}
+		return m.limits(c, changed)
+	})
+}
+
+// DeleteAttribute deletes the named instance, or all instances when neither
+// value nor index names one and First is not set (§6.1.13). It returns one of
+// the deleted instances.
+func (s *Service) DeleteAttribute(ctx context.Context, sc *Scope, uid string, id kmip.AttributeID, which Change) (kmip.Attribute, error) {
+	var deleted kmip.Attribute
+	err := s.amend(ctx, sc, "DeleteAttribute", uid, func(m *managed, c *store.Change) error {
+		rule, err := ruleFor(id)
+		if err != nil {
+			return kmip.Fail(kmip.KindAttributeNotFound, "the object has no attribute %s", id)
+		}
+		if !rule.Delete {
+			return readOnly(id)
+		}
+		if err := s.mayTouchLimits(ctx, sc, m, id); err != nil {
+			return err
+		}
+		has := m.attrs.Instances(id)
+		if len(has) == 0 {
+			return kmip.Fail(kmip.KindAttributeNotFound, "the object has no attribute %s", id)
+		}
+		deleted = has[0]
+		if id.Tag == kmip.TagUsageLimits {
+			c.Counters = append(c.Counters, store.CounterChange{Domain: m.row.Domain, UID: m.row.UID, RemoveUsage: true})
+		}
+		if which.Current == nil && which.Index == nil && !which.First {
+			m.attrs = slices.DeleteFunc(m.attrs, func(at kmip.Attribute) bool { return at.AttributeID == id })
+			return nil
+		}
+		i, err := m.instance(id, which)
+		if err != nil {
+			return err
+		}
+		deleted = m.attrs[i]
+		m.attrs = slices.Delete(m.attrs, i, i+1)
+		return nil
+	})
+	return deleted, err
+}
+
+// amend loads an object, lets its attributes change, and plans the update with
+// what follows from it: names, links, groups, and the state.
+func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, change func(*managed, *store.Change) error) error {
+	return s.do(ctx, sc, action, func() (outcome, error) {
+		o := outcome{uid: uid}
+		m, err := s.load(ctx, sc, action, uid)
+		if err != nil {
+			return o, err
+		}
+		if m.destroyed() {
+			return o, kmip.Fail(kmip.KindObjectDestroyed, "the object is destroyed")
+		}
+		before := &managed{row: m.row, attrs: slices.Clone(m.attrs)}
+		if err := change(m, &o.change); err != nil {
+			return o, err
+		}
+		if err := checkDates(m.attrs.Dates()); err != nil {
+			return o, err
+		}
+		m.state = lifecycle.Effective(m.state, m.attrs.Dates(), sc.Now)
+		row, err := s.update(ctx, sc, m, true)
+		if err != nil {
+			return o, err
+		}
+		o.change.Update = []store.Object{row}
+		diff(&o.change, before, m)
+		return o, nil
+	})
+}
+
+func ruleFor(id kmip.AttributeID) (kmip.Rule, error) {
+	rule, ok := kmip.RuleOf(id)
+	if !ok {
+		return rule, kmip.Fail(kmip.KindAttributeUnsupported, "no attribute %s", id)
+	}
+	return rule, nil
+}
+
+func readOnly(id kmip.AttributeID) error {
+	return kmip.Fail(kmip.KindAttributeReadOnly, "%s cannot be changed by a client", id)
+}
+
+// instance finds the instance that is meant.
+func (m *managed) instance(id kmip.AttributeID, which Change) (int, error) {
+	found, count := -1, 0
+	for i, at := range m.attrs {
+		if at.AttributeID != id {
+			continue
+		}
+		count++
+		switch {
+		case which.Current != nil:
+			if at.Value.Equal(normal(*which.Current).Value) || at.Tag == kmip.TagName && kmip.NameOf(at.Value).Value == kmip.NameOf(which.Current.Value).Value {
+				return i, nil
+			}
+		case which.Index != nil:
+			if at.Index == int(*which.Index) {
+				return i, nil
+			}
+		case found < 0:
+			found = i
+		}
+	}
+	switch {
+	case count == 0:
+		return 0, kmip.Fail(kmip.KindAttributeNotFound, "the object has no attribute %s", id)
+	case found < 0:
+		return 0, kmip.Fail(kmip.KindAttributeInstance, "%s has no such instance", id)
+	case count > 1 && !which.First:
+		return 0, kmip.Fail(kmip.KindAttributeMultiValued, "%s has %d instances; say which one is meant", id, count)
+	}
+	return found, nil
+}
+
+// modify replaces the value of an instance.
+func (m *managed) modify(i int, at kmip.Attribute, now time.Time) (kmip.Attribute, error) {
+	if err := m.mayChangeDate(at, now); err != nil {
+		return at, err
+	}
+	if at.Tag == kmip.TagName {
+		for n, other := range m.attrs {
+			if n != i && other.Tag == kmip.TagName && kmip.NameOf(other.Value).Value == kmip.NameOf(at.Value).Value {
+				return at, kmip.Fail(kmip.KindNameNotUnique, "the object has this Name already")
+			}
+		}
+	}
+	m.attrs[i].Value = normal(at).Value
+	switch at.Tag {
+	case kmip.TagSensitive:
+		if !at.Value.Bool() {
+			m.attrs = m.attrs.Set(kmip.Boolean(kmip.TagAlwaysSensitive, false))
+		}
+	case kmip.TagExtractable:
+		if at.Value.Bool() {
+			m.attrs = m.attrs.Set(kmip.Boolean(kmip.TagNeverExtractable, false))
+		}
+	}
+	return m.attrs[i], nil
+}
+
+// mayChangeDate applies the conditions of the dates of the lifecycle (§4.1,
+// §4.18, §4.40, §4.41).
+func (m *managed) mayChangeDate(at kmip.Attribute, now time.Time) error {
+	var allowed bool
+	d := m.attrs.Dates()
+	early := m.state == kmip.StatePreActive || m.state == kmip.StateActive
+	switch at.Tag {
+	case kmip.TagActivationDate:
+		allowed = m.state == kmip.StatePreActive
+	case kmip.TagDeactivationDate:
+		allowed = early
+	case kmip.TagProcessStartDate:
+		allowed = early && (d.ProcessStart.IsZero() || now.Before(d.ProcessStart))
+	case kmip.TagProtectStopDate:
+		allowed = early && (d.ProtectStop.IsZero() || now.Before(d.ProtectStop))
+	default:
+		return nil
+	}
+	if !allowed {
+		return kmip.Fail(kmip.KindWrongState, "%s can no longer be changed in state %s", at.Tag.Title(), m.state)
+	}
+	return nil
+}
+
+// mayTouchLimits refuses to change Usage Limits from which something was taken.
+func (s *Service) mayTouchLimits(ctx context.Context, sc *Scope, m *managed, id kmip.AttributeID) error {
+	if id.Tag != kmip.TagUsageLimits {
+		return nil
+	}
+	c, err := sc.reader.Counter(ctx, sc.Domain, m.row.UID)
+	if err != nil {
+		return err
+	}
+	if c.Allocated {
+		return kmip.Fail(kmip.KindAttributeReadOnly, "Usage Limits are fixed once usage was allocated")
+	}
+	return nil
+}
+
+// limits plans the counter of Usage Limits that were set.
+func (m *managed) limits(c *store.Change, at kmip.Attribute) error {
+	if at.Tag != kmip.TagUsageLimits {
+		return nil
+	}
+	total := kmip.UsageLimitsOf(at.Value).Total
+	c.Counters = append(c.Counters, store.CounterChange{Domain: m.row.Domain, UID: m.row.UID, SetUsage: &total})
+	return nil
+}

@@ -1,0 +1,43 @@
+package custody
+
+import (
+	"context"
+	"time"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/store"
+	"github.com/claviger/claviger/store/audit"
+)
+
+// entry makes the audit entry of a use case; err tells why it was refused.
+func (s *Service) entry(sc *Scope, action, uid string, err error) audit.Entry {
+	e := audit.Entry{
+		Time: s.now().UTC().Truncate(time.Microsecond), Domain: sc.Domain, Actor: sc.Principal.Actor(),
+		Source: sc.Source, Door: sc.Door, Operation: action, UID: uid, Outcome: audit.Success, Request: sc.Request,
+	}
+	if err != nil {
+		e.Outcome, e.Reason = audit.Failure, kmip.KindOf(err).String()
+	}
+	return e
+}
+
+// Refuse records a call that failed, also one that never got to its use case.
+// When that cannot be written the call still fails; the log tells.
+func (s *Service) Refuse(ctx context.Context, sc *Scope, action, uid string, err error) {
+	// The caller may be gone: its refusal is recorded all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditDeadline)
+	defer cancel()
+	if werr := sc.store.Commit(ctx, store.Change{Audit: []audit.Entry{s.entry(sc, action, uid, err)}}); werr != nil {
+		s.log.ErrorContext(ctx, "refusal could not be recorded", "operation", action, "error", werr)
+	}
+}
+
+// Record records a call that touches no object, such as Query; it must be
+// written before the answer leaves.
+func (s *Service) Record(ctx context.Context, sc *Scope, action string) error {
+	return s.do(ctx, sc, action, func() (outcome, error) {
+		return outcome{}, nil
+	})
+}
+
+const auditDeadline = 5 * time.Second

@@ -1,0 +1,331 @@
+package custody
+
+import (
+	"context"
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/crypto"
+	"github.com/claviger/claviger/kmip/lifecycle"
+	"github.com/claviger/claviger/store"
+)
+
+// maxInstances bounds the instances of one attribute.
+const maxInstances = 1024
+
+// newborn is an object that is being made: its value, and what is known of it.
+type newborn struct {
+	typ kmip.ObjectType
+	// attrs are those that the client gave.
+	attrs kmip.Attributes
+	value *kmip.Object
+	// algorithm, length and format come from the value.
+	algorithm kmip.CryptographicAlgorithm
+	length    int32
+	format    kmip.KeyFormatType
+	// generated tells that the server made the key.
+	generated bool
+}
+
+// checkCreation refuses attributes that a client may not give at creation.
+func checkCreation(attrs kmip.Attributes) error {
+	seen := map[kmip.AttributeID]int{}
+	for _, at := range attrs {
+		rule, ok := kmip.RuleOf(at.AttributeID)
+		switch {
+		case !ok:
+			return kmip.Fail(kmip.KindAttributeUnsupported, "no attribute %s", at)
+		case !rule.Create:
+			return kmip.Fail(kmip.KindAttributeReadOnly, "%s is set by the server", at)
+		}
+		seen[at.AttributeID]++
+		if n := seen[at.AttributeID]; n > 1 && !rule.Multi {
+			return kmip.Fail(kmip.KindAttributeSingleValued, "%s has one value only", at)
+		} else if n > maxInstances {
+			return kmip.Fail(kmip.KindTooMany, "%s has more than %d instances", at, maxInstances)
+		}
+		if err := checkAttributeValue(at); err != nil {
+			return err
+		}
+	}
+	return checkDates(attrs.Dates())
+}
+
+// checkAttributeValue refuses values that no object can have.
+func checkAttributeValue(at kmip.Attribute) error {
+	switch at.Tag {
+	case kmip.TagName:
+		n := kmip.NameOf(at.Value)
+		if n.Value == "" || len(n.Value) > maxNameBytes {
+			return kmip.Fail(kmip.KindAttributeValue, "a Name has 1 to %d bytes", maxNameBytes)
+		}
+	case kmip.TagObjectGroup:
+		if len(at.Value.Bytes) == 0 {
+			return kmip.Fail(kmip.KindAttributeValue, "an Object Group has a name")
+		}
+	case kmip.TagCryptographicLength:
+		if at.Value.Int < 0 {
+			return kmip.Fail(kmip.KindAttributeValue, "Cryptographic Length is negative")
+		}
+	case kmip.TagLink:
+		if kmip.LinkOf(at.Value).Target == "" {
+			return kmip.Fail(kmip.KindAttributeValue, "a Link names an object")
+		}
+	case kmip.TagUsageLimits:
+		if kmip.UsageLimitsOf(at.Value).Total < 0 {
+			return kmip.Fail(kmip.KindAttributeValue, "Usage Limits Total is negative")
+		}
+	}
+	return nil
+}
+
+const maxNameBytes = 4096
+
+// checkDates refuses dates in an order that the specification forbids (§4.40,
+// §4.41); any other order is allowed.
+func checkDates(d kmip.Dates) error {
+	if !d.Activation.IsZero() && !d.ProcessStart.IsZero() && d.ProcessStart.Before(d.Activation) {
+		return kmip.Fail(kmip.KindAttributeValue, "Process Start Date lies before Activation Date")
+	}
+	if !d.Deactivation.IsZero() && !d.ProtectStop.IsZero() && d.Deactivation.Before(d.ProtectStop) {
+		return kmip.Fail(kmip.KindAttributeValue, "Protect Stop Date lies after Deactivation Date")
+	}
+	return nil
+}
+
+// make turns a newborn into a record with all attributes that creation sets
+// (§4, "when implicitly set"), and seals its value.
+func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, error) {
+	if err := checkCreation(n.attrs); err != nil {
+		return nil, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, err
+	}
+	uid := id.String()
+	m := &managed{row: store.Object{
+		Domain: sc.Domain, UID: uid, Type: uint32(n.typ), Creator: sc.Principal.Actor(),
+		Initial: sc.Now.Truncate(time.Microsecond), Revision: 1,
+	}}
+	short := sha256.Sum256([]byte(uid))
+	a := kmip.Attributes{}
+	put := func(i kmip.Item) { a = a.Set(i) }
+	put(kmip.Text(kmip.TagUniqueIdentifier, uid))
+	put(kmip.ByteString(kmip.TagShortUniqueIdentifier, short[:]))
+	put(kmip.Enumeration(kmip.TagObjectType, n.typ))
+	if n.algorithm != 0 {
+		put(kmip.Enumeration(kmip.TagCryptographicAlgorithm, n.algorithm))
+	}
+	if n.length != 0 {
+		put(kmip.Integer(kmip.TagCryptographicLength, n.length))
+	}
+	if n.typ == kmip.ObjectTypeCertificate {
+		if a, err = certificateAttributes(a, n.value); err != nil {
+			return nil, err
+		}
+	}
+	for _, at := range n.attrs {
+		if rule, _ := kmip.RuleOf(at.AttributeID); rule.Multi {
+			a = a.Add(normal(at))
+		} else {
+			a = a.Set(normal(at).Value)
+		}
+	}
+	put(kmip.DateTime(kmip.TagInitialDate, sc.Now))
+	put(kmip.DateTime(kmip.TagLastChangeDate, sc.Now))
+	if n.generated {
+		put(kmip.DateTime(kmip.TagOriginalCreationDate, sc.Now))
+		put(randomNumberGenerator())
+	}
+	put(kmip.Interval(kmip.TagLeaseTime, s.lease))
+	if !a.Has(kmip.TagCryptographicUsageMask) && n.typ != kmip.ObjectTypeOpaqueObject {
+		put(kmip.Mask(kmip.TagCryptographicUsageMask, defaultMask(n.typ)))
+	}
+	put(kmip.Boolean(kmip.TagFresh, true))
+	if n.format != 0 {
+		put(kmip.Enumeration(kmip.TagKeyFormatType, n.format))
+	}
+	if n.typ == kmip.ObjectTypeOpaqueObject {
+		put(kmip.Enumeration(kmip.TagOpaqueDataType, n.value.OpaqueDataType))
+	}
+	put(kmip.Mask(kmip.TagProtectionStorageMask, kmip.ProtectionStorageMaskSoftware))
+	if n.value.Key != nil && !n.value.HasValue() {
+		put(kmip.Boolean(kmip.TagKeyValuePresent, false))
+	}
+	a = secrecy(a)
+	if a, err = withDigest(a, n); err != nil {
+		return nil, err
+	}
+	m.attrs = a
+	m.state = lifecycle.Initial(a.Dates(), sc.Now)
+	if err := s.sealMaterial(ctx, m, n.value); err != nil {
+		return nil, err
+	}
+	return m, s.write(ctx, m)
+}
+
+// normal writes values that versions write differently in one form.
+func normal(at kmip.Attribute) kmip.Attribute {
+	at.Value = at.Value.Clone()
+	switch at.Tag {
+	case kmip.TagName:
+		at.Value = kmip.NameOf(at.Value).Item()
+	case kmip.TagUsageLimits:
+		u := kmip.UsageLimitsOf(at.Value)
+		u.Count = u.Total
+		if u.Unit == 0 {
+			u.Unit = kmip.UsageLimitsUnitByte
+		}
+		at.Value = u.Item()
+	}
+	return at
+}
+
+// secrecy sets Sensitive, Extractable and their history (§4.55, §4.23).
+func secrecy(a kmip.Attributes) kmip.Attributes {
+	if !a.Has(kmip.TagSensitive) {
+		a = a.Set(kmip.Boolean(kmip.TagSensitive, false))
+	}
+	if !a.Has(kmip.TagExtractable) {
+		a = a.Set(kmip.Boolean(kmip.TagExtractable, true))
+	}
+	a = a.Set(kmip.Boolean(kmip.TagAlwaysSensitive, a.Bool(kmip.TagSensitive)))
+	return a.Set(kmip.Boolean(kmip.TagNeverExtractable, !a.Bool(kmip.TagExtractable)))
+}
+
+// defaultMask is the usage mask of an object whose client gave none, as old
+// clients do: everything that such an object can be used for.
+func defaultMask(t kmip.ObjectType) kmip.CryptographicUsageMask {
+	switch t {
+	case kmip.ObjectTypeSymmetricKey:
+		return kmip.CryptographicUsageMaskEncrypt | kmip.CryptographicUsageMaskDecrypt
+	case kmip.ObjectTypePublicKey, kmip.ObjectTypeCertificate:
+		return kmip.CryptographicUsageMaskEncrypt | kmip.CryptographicUsageMaskVerify
+	case kmip.ObjectTypePrivateKey:
+		return kmip.CryptographicUsageMaskDecrypt | kmip.CryptographicUsageMaskSign
+	}
+	return 0
+}
+
+// randomNumberGenerator describes what makes keys here: the AES-256 CTR DRBG
+// of the Go cryptographic module (SP 800-90A).
+func randomNumberGenerator() kmip.Item {
+	return kmip.Structure(kmip.TagRandomNumberGenerator,
+		kmip.Enumeration(kmip.TagRNGAlgorithm, kmip.RNGAlgorithmDRBG),
+		kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmAES),
+		kmip.Integer(kmip.TagCryptographicLength, 256),
+		kmip.Enumeration(kmip.TagDRBGAlgorithm, kmip.DRBGAlgorithmCTR))
+}
+
+// withDigest adds the SHA-256 Digest of the value (§4.21).
+func withDigest(a kmip.Attributes, n newborn) (kmip.Attributes, error) {
+	var data []byte
+	format := n.format
+	switch o := n.value; {
+	case o.Type == kmip.ObjectTypeCertificate:
+		data = o.CertificateValue
+	case o.Type == kmip.ObjectTypeOpaqueObject:
+		data, format = o.OpaqueDataValue.Reveal(), 0
+	case o.Key == nil || !o.HasValue():
+		return a, nil
+	case o.Key.Material != nil:
+		data = o.Key.Material.Reveal()
+	default:
+		raw, err := crypto.Convert(o.Type, o.Key, defaultFormat(o.Type, n.algorithm))
+		if err != nil || raw.Bytes == nil {
+			return a, nil // a transparent key that has no form that can be hashed
+		}
+		defer raw.Bytes.Destroy()
+		data, format = raw.Bytes.Reveal(), raw.Format
+	}
+	sum := sha256.Sum256(data)
+	return a.Add(kmip.NewAttribute(kmip.DigestValue{Algorithm: kmip.HashingAlgorithmSHA256, Value: sum[:], Format: format}.Item())), nil
+}
+
+// defaultFormat is the form of a key whose bytes are hashed (§4.26).
+func defaultFormat(t kmip.ObjectType, alg kmip.CryptographicAlgorithm) kmip.KeyFormatType {
+	switch {
+	case t == kmip.ObjectTypeSymmetricKey || t == kmip.ObjectTypeSecretData:
+		return kmip.KeyFormatTypeRaw
+	case alg == kmip.CryptographicAlgorithmRSA:
+		return kmip.KeyFormatTypePKCS1
+	case t == kmip.ObjectTypePublicKey:
+		return kmip.KeyFormatTypeX509
+	}
+	return kmip.KeyFormatTypePKCS8
+}
+
+// insert plans the change that adds new objects.
+func (s *Service) insert(objects ...*managed) store.Change {
+	var c store.Change
+	for _, m := range objects {
+		c.Insert = append(c.Insert, m.row)
+		c.Take = append(c.Take, m.names()...)
+		c.AddSides = append(c.AddSides, m.sides()...)
+		if u, ok := m.attrs.Get(kmip.TagUsageLimits); ok {
+			total := kmip.UsageLimitsOf(u).Total
+			c.Counters = append(c.Counters, store.CounterChange{Domain: m.row.Domain, UID: m.row.UID, SetUsage: &total})
+		}
+	}
+	return c
+}
+
+// names are the names that the object holds in its domain.
+func (m *managed) names() []store.Name {
+	var names []store.Name
+	for _, v := range m.attrs.Names() {
+		n := store.Name{Domain: m.row.Domain, Value: v, UID: m.row.UID}
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// sides are the rows by which the object is found besides its columns.
+func (m *managed) sides() []store.SideRow {
+	var rows []store.SideRow
+	add := func(kind, value string) {
+		rows = append(rows, store.SideRow{Domain: m.row.Domain, Side: store.Side{UID: m.row.UID, Kind: kind, Value: value}})
+	}
+	for _, at := range m.attrs {
+		switch at.Tag {
+		case kmip.TagObjectGroup:
+			add(store.SideGroup, at.Value.Text())
+		case kmip.TagLink:
+			add(store.SideLink, kmip.LinkOf(at.Value).Target)
+		}
+	}
+	return rows
+}
+
+// diff plans the changes of names and sides between two states of an object.
+func diff(c *store.Change, before, after *managed) {
+	oldNames, newNames := before.names(), after.names()
+	for _, n := range oldNames {
+		if !slices.Contains(newNames, n) {
+			c.Release = append(c.Release, n)
+		}
+	}
+	for _, n := range newNames {
+		if !slices.Contains(oldNames, n) {
+			c.Take = append(c.Take, n)
+		}
+	}
+	oldSides, newSides := before.sides(), after.sides()
+	for _, r := range oldSides {
+		if !slices.Contains(newSides, r) {
+			c.DropSides = append(c.DropSides, r)
+		}
+	}
+	for _, r := range newSides {
+		if !slices.Contains(oldSides, r) {
+			c.AddSides = append(c.AddSides, r)
+		}
+	}
+}

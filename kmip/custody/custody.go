@@ -1,0 +1,149 @@
+// Package custody is the domain service: every use case on managed objects,
+// and on the domains, clients and users that own them. It is the only door to
+// a managed object. Each use case
+//
+//	plans   loads what it is about, takes its effective state, asks policy and lifecycle
+//	acts    seals, unseals and computes; no transaction is open
+//	commits one store.Change that also holds the audit entry, if the revision
+//	        that it planned on is still there; else it plans again
+//
+// and a result leaves only after its commit. Custody knows no version of the
+// protocol and not which door a call came through. It returns kmip failures;
+// what a client may not know of and what does not exist give the same one.
+//
+// All methods of Service are safe for concurrent use.
+package custody
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/claviger/claviger/hsm/seal"
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/secret"
+	"github.com/claviger/claviger/policy"
+	"github.com/claviger/claviger/store"
+)
+
+// Sealer keeps material and authenticates records under the key of a domain.
+// *seal.Ring is one.
+type Sealer interface {
+	EnsureDomain(ctx context.Context, domain string) error
+	Current(ctx context.Context, domain string) (int32, error)
+	SealAt(ctx context.Context, domain string, generation int32, b seal.Binding, plaintext *secret.Bytes) ([]byte, error)
+	Open(ctx context.Context, domain string, generation int32, b seal.Binding, sealed []byte) (*secret.Bytes, error)
+	MAC(ctx context.Context, domain string, generation int32, message []byte) ([]byte, error)
+	VerifyMAC(ctx context.Context, domain string, generation int32, message, mac []byte) error
+}
+
+// Config is what a Service is made of. Store, Sealer and Log are required.
+type Config struct {
+	Store  store.Store
+	Sealer Sealer
+	Log    *slog.Logger
+	Now    func() time.Time                     // time.Now when nil
+	Decide func(policy.Request) policy.Decision // policy.Decide when nil
+	// LeaseTime is the Lease Time of new objects; an hour when 0.
+	LeaseTime time.Duration
+}
+
+// Service is the domain service.
+type Service struct {
+	store  store.Store
+	sealer Sealer
+	log    *slog.Logger
+	now    func() time.Time
+	decide func(policy.Request) policy.Decision
+	lease  time.Duration
+
+	identities identityCache
+	passwords  passwordCache
+}
+
+// New makes a Service.
+func New(c Config) *Service {
+	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.decide == nil {
+		s.decide = policy.Decide
+	}
+	if s.lease == 0 {
+		s.lease = time.Hour
+	}
+	return s
+}
+
+// SystemDomain holds the installation's own secrets; no client belongs to it.
+const SystemDomain = "system"
+
+// planAttempts bounds how often a use case plans again after a conflict.
+const planAttempts = 8
+
+// outcome is what a use case plans: the change, and the object to name in the audit.
+type outcome struct {
+	uid    string
+	change store.Change
+}
+
+// do runs a use case: plan (which may act), then commit together with the
+// audit entry; again after a conflict. A failure is recorded too.
+func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() (outcome, error)) error {
+	var o outcome
+	var err error
+	for range planAttempts {
+		if o, err = plan(); err != nil {
+			break
+		}
+		o.change.Audit = append(o.change.Audit, s.entry(sc, action, o.uid, nil))
+		if err = sc.commit(ctx, o.change); !errors.Is(err, store.ErrConflict) {
+			break
+		}
+	}
+	if err != nil {
+		err = s.translate(ctx, err)
+		s.Refuse(ctx, sc, action, o.uid, err)
+	}
+	return err
+}
+
+// IsConflict reports whether a failure came from others changing the same
+// objects: the request may be run again.
+func IsConflict(err error) bool { return errors.Is(err, store.ErrConflict) }
+
+// Report logs and records a failure that no use case has seen.
+func (s *Service) Report(ctx context.Context, sc *Scope, action string, err error) {
+	s.log.ErrorContext(ctx, "operation failed", "operation", action, "error", err)
+	s.Refuse(ctx, sc, action, "", err)
+}
+
+// translate turns errors of the store and the HSM into failures. What has no
+// meaning for a client becomes a general failure and is logged.
+func (s *Service) translate(ctx context.Context, err error) error {
+	var f *kmip.Failure
+	switch {
+	case errors.As(err, &f):
+		if f.Kind == kmip.KindIntegrity {
+			s.log.ErrorContext(ctx, "stored data does not authenticate", "error", err)
+		}
+		return err
+	case errors.Is(err, store.ErrNotFound):
+		return kmip.FailFrom(err, kmip.KindObjectNotFound, "no such object")
+	case errors.Is(err, store.ErrNameTaken):
+		return kmip.FailFrom(err, kmip.KindNameNotUnique, "another object has this Name")
+	case errors.Is(err, store.ErrExists):
+		return kmip.FailFrom(err, kmip.KindObjectExists, "it exists already")
+	case errors.Is(err, store.ErrExhausted):
+		return kmip.FailFrom(err, kmip.KindUsageExhausted, "the Usage Limits of the key are used up")
+	case errors.Is(err, store.ErrConflict):
+		return kmip.FailFrom(err, kmip.KindUnavailable, "the object is being changed by others; try again")
+	case isUnavailable(err):
+		s.log.ErrorContext(ctx, "store or root of trust is unavailable", "error", err)
+		return kmip.FailFrom(err, kmip.KindUnavailable, "temporarily unavailable; try again")
+	}
+	s.log.ErrorContext(ctx, "use case failed", "error", err)
+	return kmip.FailFrom(err, kmip.KindGeneral, "the server could not complete the operation")
+}

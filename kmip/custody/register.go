@@ -1,0 +1,130 @@
+package custody
+
+import (
+	"context"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/crypto"
+	"github.com/claviger/claviger/policy"
+)
+
+// Register takes an object over (§6.1.43) and returns its Unique Identifier.
+// The object stays the caller's.
+func (s *Service) Register(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (string, error) {
+	var uid string
+	err := s.do(ctx, sc, "Register", func() (outcome, error) {
+		if err := s.authorize(sc, "Register", policy.Resource{Type: uint32(typ)}); err != nil {
+			return outcome{}, err
+		}
+		if value == nil {
+			return outcome{}, kmip.Fail(kmip.KindMissingField, "Register needs an object")
+		}
+		if value.Type != typ {
+			return outcome{}, kmip.Fail(kmip.KindObjectTypeMismatch, "Object Type is %s, the object is a %s", typ, value.Type)
+		}
+		n, err := inspect(typ, attrs, value)
+		if err != nil {
+			return outcome{}, err
+		}
+		m, err := s.make(ctx, sc, n)
+		if err != nil {
+			return outcome{}, err
+		}
+		uid = m.row.UID
+		return outcome{uid, s.insert(m)}, nil
+	})
+	return uid, err
+}
+
+// inspect finds algorithm, length and format of a registered object: from its
+// key block, its attributes and its value, which must not contradict each other.
+func inspect(typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (newborn, error) {
+	n := newborn{typ: typ, attrs: attrs, value: value}
+	switch typ {
+	case kmip.ObjectTypeSymmetricKey, kmip.ObjectTypePrivateKey, kmip.ObjectTypePublicKey, kmip.ObjectTypeSecretData:
+	case kmip.ObjectTypeCertificate:
+		info, err := crypto.InspectCertificate(value.CertificateValue)
+		if err != nil && value.CertificateType == kmip.CertificateTypeX509 {
+			return n, err
+		}
+		n.algorithm, n.length, n.format = info.PublicKeyAlgorithm, info.PublicKeyBits, kmip.KeyFormatTypeX509
+		return n, nil
+	case kmip.ObjectTypeOpaqueObject:
+		n.format = kmip.KeyFormatTypeOpaque
+		return n, nil
+	default:
+		return n, kmip.Fail(kmip.KindObjectType, "objects of type %s cannot be registered here", typ)
+	}
+	k := value.Key
+	if k == nil {
+		return n, kmip.Fail(kmip.KindMissingField, "a key needs a Key Block")
+	}
+	n.attrs = withoutKnown(append(n.attrs[:len(n.attrs):len(n.attrs)], k.Attributes...))
+	n.format, n.algorithm, n.length = k.Format, k.Algorithm, k.LengthBits
+	if a := kmip.CryptographicAlgorithm(attrs.Uint32(kmip.TagCryptographicAlgorithm)); a != 0 {
+		if n.algorithm != 0 && n.algorithm != a {
+			return n, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Algorithm of attribute and Key Block differ")
+		}
+		n.algorithm = a
+	}
+	if l := attrs.Int32(kmip.TagCryptographicLength); l != 0 {
+		if n.length != 0 && n.length != l {
+			return n, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Length of attribute and Key Block differ")
+		}
+		n.length = l
+	}
+	if k.Wrapping != nil || !value.HasValue() {
+		return n, nil
+	}
+	return n, measure(&n, k)
+}
+
+// measure reads length and algorithm off the key where the client gave none,
+// and refuses a value that cannot be what it is said to be.
+func measure(n *newborn, k *kmip.KeyBlock) error {
+	switch n.typ {
+	case kmip.ObjectTypeSymmetricKey, kmip.ObjectTypeSecretData:
+		if k.Material != nil && n.length == 0 {
+			n.length = int32(k.Material.Len()) * 8 //nolint:gosec // bounded by the message size
+		}
+		if n.typ == kmip.ObjectTypeSymmetricKey && k.Format == kmip.KeyFormatTypeRaw {
+			return checkSymmetric(n, k)
+		}
+	default:
+		alg, length := crypto.Inspect(n.typ, k)
+		if n.algorithm == 0 {
+			n.algorithm = alg
+		}
+		if n.length == 0 {
+			n.length = length
+		}
+	}
+	return nil
+}
+
+// checkSymmetric compares the bytes of a raw key with its length in bits.
+// Triple DES counts 7 of 8 bits, in the words of some clients.
+func checkSymmetric(n *newborn, k *kmip.KeyBlock) error {
+	bits := int32(k.Material.Len()) * 8 //nolint:gosec // bounded by the message size
+	if bits == 0 {
+		return kmip.Fail(kmip.KindInvalidField, "the key is empty")
+	}
+	des := n.algorithm == kmip.CryptographicAlgorithmDES3 || n.algorithm == kmip.CryptographicAlgorithmDES
+	if n.length != bits && (!des || n.length != bits/8*7) {
+		return kmip.Fail(kmip.KindAttributeValue, "the key has %d bits, Cryptographic Length says %d", bits, n.length)
+	}
+	return nil
+}
+
+// withoutKnown drops attributes inside a Key Value that repeat one outside it.
+func withoutKnown(attrs kmip.Attributes) kmip.Attributes {
+	kept := kmip.Attributes{}
+	for _, at := range attrs {
+		rule, _ := kmip.RuleOf(at.AttributeID)
+		if prior := kept.Instances(at.AttributeID); len(prior) > 0 && !rule.Multi && prior[0].Value.Equal(at.Value) {
+			continue
+		}
+		kept = append(kept, at)
+	}
+	return kept
+}

@@ -1,0 +1,105 @@
+package custody
+
+import (
+	"context"
+	"time"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/policy"
+	"github.com/claviger/claviger/store"
+)
+
+// Principal is who calls: made by the Authenticate methods of Service.
+type Principal struct {
+	policy.Principal
+	// Fingerprint is the SHA-256 of the certificate that was presented.
+	Fingerprint string
+}
+
+// Actor names the principal in the audit: "client:demo".
+func (p Principal) Actor() string {
+	if p.Name == "" {
+		return "unknown"
+	}
+	return p.Kind + ":" + p.Name
+}
+
+// Scope is the frame of one request: who asks, for which domain, when. All
+// items of a batch see one time. It belongs to one goroutine.
+type Scope struct {
+	Principal Principal
+	Domain    string
+	Source    string // network address of the caller
+	Door      string // "kmip", "admin" or "system"
+	Request   string // correlation value, for log and audit
+	Now       time.Time
+
+	store  store.Store
+	reader store.Reader
+	undo   *overlay // of a batch that can be undone
+}
+
+// Begin opens the frame of a request.
+func (s *Service) Begin(p Principal, domain, door, source, correlation string) *Scope {
+	return &Scope{
+		Principal: p, Domain: domain, Door: door, Source: source, Request: correlation,
+		Now: s.now().UTC(), store: s.store, reader: s.store,
+	}
+}
+
+// commit makes a change durable, or adds it to those of an undoable batch.
+func (sc *Scope) commit(ctx context.Context, c store.Change) error {
+	if sc.undo != nil {
+		return sc.undo.add(ctx, c)
+	}
+	return sc.store.Commit(ctx, c)
+}
+
+// revision is the revision that an update of a loaded object leads to: one
+// more than what the store has, however often a batch changes it.
+func (sc *Scope) revision(row store.Object) int64 {
+	if sc.undo != nil && sc.undo.pending(row.UID) {
+		return row.Revision
+	}
+	return row.Revision + 1
+}
+
+// Undoable makes the changes of all further use cases wait for Finish, so that
+// Undo can drop them.
+func (sc *Scope) Undoable() {
+	sc.undo = newOverlay(sc.store, sc.Domain)
+	sc.reader = sc.undo
+}
+
+// Finish makes the changes of an undoable batch durable, all or none.
+func (s *Service) Finish(ctx context.Context, sc *Scope) error {
+	change := sc.undo.merged()
+	sc.undo, sc.reader = nil, sc.store
+	if err := sc.commit(ctx, change); err != nil {
+		return s.translate(ctx, err)
+	}
+	return nil
+}
+
+// Undo drops the changes of an undoable batch and records that it did.
+func (s *Service) Undo(ctx context.Context, sc *Scope) error {
+	entries := sc.undo.undone()
+	sc.undo, sc.reader = nil, sc.store
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := sc.commit(ctx, store.Change{Audit: entries}); err != nil {
+		return s.translate(ctx, err)
+	}
+	return nil
+}
+
+// authorize asks policy, at the one place where it is asked.
+func (s *Service) authorize(sc *Scope, action string, r policy.Resource) error {
+	r.Domain = sc.Domain
+	d := s.decide(policy.Request{Principal: sc.Principal.Principal, Action: action, Resource: r})
+	if !d.Allow {
+		return kmip.Fail(kmip.KindPermissionDenied, "%s is not permitted", action)
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package custody
+
+import (
+	"context"
+	"time"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/lifecycle"
+	"github.com/claviger/claviger/store"
+)
+
+// Activate makes a Pre-Active object Active from now on (§6.1.1).
+func (s *Service) Activate(ctx context.Context, sc *Scope, uid string) error {
+	return s.transition(ctx, sc, "Activate", uid, func(m *managed) error {
+		if err := m.step(lifecycle.Activate); err != nil {
+			return err
+		}
+		if d := m.attrs.Dates(); !d.ProcessStart.IsZero() && d.ProcessStart.Before(sc.Now) && d.ProcessStart.Before(d.Activation) {
+			return kmip.Fail(kmip.KindWrongState, "Process Start Date lies before the activation")
+		}
+		m.attrs = m.attrs.Set(kmip.DateTime(kmip.TagActivationDate, sc.Now))
+		return nil
+	})
+}
+
+// Revoke deactivates an object, or declares it compromised when the reason is
+// a compromise (§6.1.44). occurred is when the compromise happened; the
+// Initial Date when it is zero.
+func (s *Service) Revoke(ctx context.Context, sc *Scope, uid string, reason kmip.RevocationReason, occurred time.Time) error {
+	return s.revoke(ctx, sc, "Revoke", uid, reason, occurred)
+}
+
+// RevokeKey is Revoke by an administrator.
+func (s *Service) RevokeKey(ctx context.Context, sc *Scope, uid string, reason kmip.RevocationReason) error {
+	return s.revoke(ctx, sc, "key.revoke", uid, reason, time.Time{})
+}
+
+func (s *Service) revoke(ctx context.Context, sc *Scope, action, uid string, reason kmip.RevocationReason, occurred time.Time) error {
+	compromise := reason.Code == kmip.RevocationReasonCodeKeyCompromise || reason.Code == kmip.RevocationReasonCodeCACompromise
+	return s.transition(ctx, sc, action, uid, func(m *managed) error {
+		if reason.Code == 0 {
+			return kmip.Fail(kmip.KindMissingField, "Revoke needs a Revocation Reason")
+		}
+		if !compromise {
+			if !occurred.IsZero() {
+				return kmip.Fail(kmip.KindInvalidField, "a Compromise Occurrence Date belongs to a compromise")
+			}
+			if err := m.step(lifecycle.Deactivate); err != nil {
+				return err
+			}
+			m.attrs = m.attrs.Set(kmip.DateTime(kmip.TagDeactivationDate, sc.Now))
+		} else {
+			if err := m.step(lifecycle.Compromise); err != nil {
+				return err
+			}
+			if occurred.IsZero() {
+				occurred = m.attrs.Time(kmip.TagInitialDate)
+			}
+			m.attrs = m.attrs.Set(kmip.DateTime(kmip.TagCompromiseDate, sc.Now))
+			m.attrs = m.attrs.Set(kmip.DateTime(kmip.TagCompromiseOccurrenceDate, occurred))
+		}
+		m.attrs = m.attrs.Set(reason.Item())
+		return nil
+	})
+}
+
+// Destroy removes the value of an object and keeps its metadata (§6.1.15). Its
+// names are free afterwards.
+func (s *Service) Destroy(ctx context.Context, sc *Scope, uid string) error {
+	return s.destroy(ctx, sc, "Destroy", uid)
+}
+
+// DestroyKey is Destroy by an administrator.
+func (s *Service) DestroyKey(ctx context.Context, sc *Scope, uid string) error {
+	return s.destroy(ctx, sc, "key.destroy", uid)
+}
+
+func (s *Service) destroy(ctx context.Context, sc *Scope, action, uid string) error {
+	return s.do(ctx, sc, action, func() (outcome, error) {
+		o := outcome{uid: uid}
+		m, err := s.load(ctx, sc, action, uid)
+		if err != nil {
+			return o, err
+		}
+		o.change.Release = m.names()
+		if err := m.step(lifecycle.Destroy); err != nil {
+			return o, err
+		}
+		m.attrs = m.attrs.Set(kmip.DateTime(kmip.TagDestroyDate, sc.Now))
+		m.row.Material = nil
+		m.row.MaterialVersion++
+		row, err := s.update(ctx, sc, m, true)
+		o.change.Update = []store.Object{row}
+		return o, err
+	})
+}
+
+// step takes the effective state through an event.
+func (m *managed) step(e lifecycle.Event) error {
+	next, err := lifecycle.Next(m.state, e)
+	if err != nil {
+		return err
+	}
+	m.state = next
+	return nil
+}
+
+// transition loads an object, lets it change and plans the update.
+func (s *Service) transition(ctx context.Context, sc *Scope, action, uid string, change func(*managed) error) error {
+	return s.do(ctx, sc, action, func() (outcome, error) {
+		o := outcome{uid: uid}
+		m, err := s.load(ctx, sc, action, uid)
+		if err != nil {
+			return o, err
+		}
+		if err := change(m); err != nil {
+			return o, err
+		}
+		row, err := s.update(ctx, sc, m, true)
+		o.change.Update = []store.Object{row}
+		return o, err
+	})
+}

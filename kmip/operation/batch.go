@@ -1,0 +1,155 @@
+package operation
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/custody"
+	"github.com/claviger/claviger/kmip/payload"
+)
+
+// undoAttempts bounds how often an undoable batch is run again because others
+// changed the same objects.
+const undoAttempts = 4
+
+// Batch runs the items of a request in order (§9.6, §9.8) and returns the
+// response. authenticated tells that the scope's principal is known. Secrets in
+// the response are to be destroyed with Release once it has been written.
+func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated bool, r *payload.Request) *payload.Response {
+	undo := r.ErrorContinuation == kmip.BatchErrorContinuationOptionUndo && len(r.Items) > 1
+	for attempt := 1; ; attempt++ {
+		resp := &payload.Response{Version: r.Version, TimeStamp: s.Now().UTC()}
+		if r.ClientCorrelationValue != "" {
+			// Only to clients that know of correlation: others read by position.
+			resp.ServerCorrelationValue = sc.Request
+		}
+		c := &call{server: s, scope: sc}
+		if undo {
+			sc.Undoable()
+		}
+		failed := s.run(ctx, c, authenticated, r, resp)
+		if !undo {
+			return resp
+		}
+		err := s.settle(ctx, sc, failed)
+		if err != nil && custody.IsConflict(err) && attempt < undoAttempts {
+			Release(resp)
+			continue
+		}
+		s.markUndone(resp, failed, err)
+		return resp
+	}
+}
+
+// run fills the response and reports whether an item failed.
+func (s *Server) run(ctx context.Context, c *call, authenticated bool, r *payload.Request, resp *payload.Response) (failed bool) {
+	changed := false
+	for i := range r.Items {
+		item := &r.Items[i]
+		c.item = len(c.all)
+		out := payload.ResponseItem{Operation: item.Operation, UniqueBatchItemID: item.UniqueBatchItemID}
+		e := s.table.index[item.Operation]
+		if r.ErrorContinuation == kmip.BatchErrorContinuationOptionUndo && changed && item.Operation == kmip.OperationLocate {
+			item.Err = kmip.Fail(kmip.KindBatchRefused, "a batch that can be undone may not search after it has changed objects")
+		}
+		out.Payload, out.Err = s.item(ctx, c, e, authenticated, item, r)
+		if out.Err != nil {
+			out.Status, out.Payload = kmip.ResultStatusOperationFailed, nil
+		} else if e != nil && !e.readOnly {
+			changed = true
+		}
+		resp.Items = append(resp.Items, out)
+		if out.Err != nil {
+			failed = true
+			if r.ErrorContinuation != kmip.BatchErrorContinuationOptionContinue {
+				return true
+			}
+		}
+	}
+	return failed
+}
+
+// item runs one item. No panic leaves it.
+func (s *Server) item(ctx context.Context, c *call, e *entry, authenticated bool, item *payload.RequestItem, r *payload.Request) (result any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = kmip.FailFrom(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), kmip.KindGeneral, "the server could not complete the operation")
+			c.server.Custody.Report(ctx, c.scope, item.Operation.String(), err)
+		}
+	}()
+	switch {
+	case e == nil && item.Err == nil || e == nil && kmip.KindOf(item.Err) != kmip.KindInvalidMessage:
+		err = kmip.Fail(kmip.KindUnsupportedOperation, "operation %s is not supported", item.Operation)
+	case item.Err != nil:
+		err = item.Err
+	case !authenticated && !e.anonymous:
+		err = kmip.Fail(kmip.KindNotAuthenticated, "the certificate belongs to no client of this server")
+	case r.AsynchronousIndicator == kmip.AsynchronousIndicatorMandatory:
+		err = kmip.Fail(kmip.KindUnsupportedFeature, "asynchronous processing is not supported")
+	}
+	if err != nil {
+		s.Custody.Refuse(ctx, c.scope, item.Operation.String(), "", err)
+		return nil, err
+	}
+	return e.run(ctx, c, item.Payload)
+}
+
+// settle ends an undoable batch: everything or nothing.
+func (s *Server) settle(ctx context.Context, sc *custody.Scope, failed bool) error {
+	if failed {
+		return s.Custody.Undo(ctx, sc)
+	}
+	return s.Custody.Finish(ctx, sc)
+}
+
+// markUndone turns the items before a failure into undone ones (§9.6). err is
+// what went wrong at the end, when the items as such had succeeded.
+func (s *Server) markUndone(resp *payload.Response, failed bool, err error) {
+	if !failed && err == nil {
+		return
+	}
+	for i := range resp.Items {
+		if resp.Items[i].Err == nil {
+			resp.Items[i].Status = kmip.ResultStatusOperationUndone
+		}
+	}
+	if !failed {
+		last := &resp.Items[len(resp.Items)-1]
+		last.Status, last.Err, last.Payload = kmip.ResultStatusOperationFailed, err, nil
+	}
+}
+
+// Release destroys the secrets that a response carries.
+func Release(r *payload.Response) {
+	for _, item := range r.Items {
+		switch p := item.Payload.(type) {
+		case *payload.GetResponse:
+			p.Object.Destroy()
+		case *payload.DecryptResponse:
+			clear(p.Data)
+		}
+	}
+}
+
+// TooLarge makes a response fit: the largest items become failures until
+// fits says that it does (§9.12). It returns false when nothing helps.
+func TooLarge(r *payload.Response, size func(payload.ResponseItem) int, fits func() bool) bool {
+	for !fits() {
+		largest, bytes := -1, 0
+		for i, item := range r.Items {
+			if n := size(item); item.Err == nil && n > bytes {
+				largest, bytes = i, n
+			}
+		}
+		if largest < 0 {
+			return false
+		}
+		item := &r.Items[largest]
+		Release(&payload.Response{Items: []payload.ResponseItem{*item}})
+		item.Status, item.Payload = kmip.ResultStatusOperationFailed, nil
+		item.Err = kmip.Fail(kmip.KindResponseTooLarge, "the response exceeds the Maximum Response Size")
+	}
+	return true
+}

@@ -1,0 +1,22 @@
+package operation
+
+import (
+	"context"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/payload"
+)
+
+func register(ctx context.Context, c *call, r *payload.RegisterRequest) (*payload.RegisterResponse, error) {
+	defer r.Object.Destroy()
+	attrs, err := plain(r.Attributes, r.ProtectionStorageMasks)
+	if err != nil {
+		return nil, refused(ctx, c, kmip.OperationRegister, err)
+	}
+	uid, err := c.server.Custody.Register(ctx, c.scope, r.ObjectType, attrs, r.Object)
+	if err != nil {
+		return nil, err
+	}
+	c.made(kmip.UniqueIdentifierEnumerationRegister, uid)
+	return &payload.RegisterResponse{UniqueIdentifier: uid}, nil
+}

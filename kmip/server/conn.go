@@ -1,0 +1,185 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/claviger/claviger/kmip/wire"
+)
+
+// conn is one connection. Its goroutine owns everything but what mu guards.
+type conn struct {
+	s      *Server
+	raw    net.Conn
+	tls    *tls.Conn
+	peer   string
+	in     []byte // request, cleared after use
+	out    []byte // response, cleared after use
+	reader messageReader
+
+	mu       sync.Mutex
+	busy     bool // guarded by mu: a request is being processed
+	draining bool // guarded by mu
+}
+
+func newConn(s *Server, raw net.Conn) *conn {
+	c := &conn{s: s, raw: raw, peer: raw.RemoteAddr().String()}
+	c.tls = tls.Server(raw, s.c.TLS)
+	c.reader = messageReader{conn: c.tls, t: s.c.Timeouts}
+	return c
+}
+
+// drain ends the connection as soon as it is between two messages.
+func (c *conn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draining = true
+	if !c.busy {
+		_ = c.raw.SetReadDeadline(time.Now())
+	}
+}
+
+// begin marks the connection busy; it returns false when it is to end.
+func (c *conn) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = true
+	return !c.draining
+}
+
+func (c *conn) end() (goOn bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = false
+	return !c.draining
+}
+
+func (c *conn) serve() {
+	defer c.s.remove(c)
+	defer func() {
+		if p := recover(); p != nil {
+			c.s.c.Log.Error("connection failed", "peer", c.peer, "panic", p, "stack", string(debug.Stack()))
+		}
+		clear(c.in)
+		clear(c.out)
+		_ = c.raw.Close()
+	}()
+	if err := c.handshake(); err != nil {
+		c.s.c.Log.Info("TLS handshake failed", "peer", c.peer, "error", explain(err))
+		return
+	}
+	for {
+		message, err := c.read()
+		if err != nil {
+			c.readFailed(err)
+			return
+		}
+		if !c.begin() {
+			return // arrived while draining: not processed, so not lost
+		}
+		goOn := c.handle(message)
+		if !c.end() || !goOn {
+			_ = c.tls.CloseWrite()
+			return
+		}
+	}
+}
+
+// handshake does the TLS handshake within its deadline; few at a time, because
+// one costs as much as dozens of requests.
+func (c *conn) handshake() error {
+	ctx, cancel := context.WithTimeout(c.s.base, c.s.c.Timeouts.Handshake)
+	defer cancel()
+	select {
+	case c.s.handshakes <- struct{}{}:
+		defer func() { <-c.s.handshakes }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return c.tls.HandshakeContext(ctx)
+}
+
+func (c *conn) read() ([]byte, error) {
+	c.reader.next()
+	message, err := wire.ReadMessage(&c.reader, c.in, c.s.c.Limits)
+	if cap(message) > cap(c.in) || c.in == nil {
+		c.in = message[:0:cap(message)]
+	}
+	return message, err
+}
+
+// readFailed ends a connection whose framing is lost; a message that is too
+// large still gets an answer.
+func (c *conn) readFailed(err error) {
+	var tooLarge *wire.TooLargeError
+	var syntax *wire.SyntaxError
+	switch {
+	case errors.As(err, &tooLarge), errors.As(err, &syntax):
+		c.s.c.Log.Warn("message refused", "peer", c.peer, "error", err)
+		c.answerUnread(err)
+	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
+	default:
+		c.s.c.Log.Debug("connection ended", "peer", c.peer, "error", err)
+	}
+}
+
+// messageReader gives each part of a message its deadline: idle until the
+// first byte, then the header, then the body.
+type messageReader struct {
+	conn *tls.Conn
+	t    Timeouts
+	got  int // bytes of the current message
+}
+
+const headerBytes = 8
+
+func (r *messageReader) next() { r.got = 0 }
+
+func (r *messageReader) Read(p []byte) (int, error) {
+	before := r.got
+	if before == 0 {
+		if err := r.conn.SetReadDeadline(time.Now().Add(r.t.Idle)); err != nil {
+			return 0, err
+		}
+	}
+	n, err := r.conn.Read(p)
+	r.got += n
+	var deadline time.Duration
+	switch {
+	case before == 0 && r.got > 0 && r.got < headerBytes:
+		deadline = r.t.Header
+	case before < headerBytes && r.got >= headerBytes:
+		deadline = r.t.Body
+	}
+	if deadline > 0 && err == nil {
+		err = r.conn.SetReadDeadline(time.Now().Add(deadline))
+	}
+	return n, err
+}
+
+// explain turns what TLS says into what an operator can act on.
+func explain(err error) string {
+	text := err.Error()
+	for _, e := range []struct{ has, means string }{
+		{"didn't provide a certificate", "the client sent no certificate; it needs one that this server's authority issued"},
+		{"unknown certificate authority", "the client does not trust this server's certificate; give it ca.pem"},
+		{"certificate signed by unknown authority", "the client's certificate is from another authority than this server's"},
+		{"certificate has expired", "the client's certificate has expired or is not yet valid"},
+		{"incompatible key usage", "the client's certificate is not for client authentication"},
+		{"unsupported protocol version", "the client offers only versions of TLS before 1.2"},
+		{"no cipher suite supported", "client and server have no cipher suite in common"},
+		{"first record does not look like a TLS handshake", "the client does not speak TLS"},
+	} {
+		if strings.Contains(text, e.has) {
+			return e.means + " (" + text + ")"
+		}
+	}
+	return text
+}

@@ -1,0 +1,43 @@
+package policy
+
+// Administrative actions.
+const (
+	ActionStatus         = "status.read"
+	ActionDomainCreate   = "domain.create"
+	ActionDomainList     = "domain.list"
+	ActionClientCreate   = "client.create"
+	ActionClientList     = "client.list"
+	ActionClientRevoke   = "client.revoke"
+	ActionUserCreate     = "user.create"
+	ActionAuditList      = "audit.list"
+	ActionReportRun      = "report.inventory"
+	ActionKeyList        = "key.list"
+	ActionKeyShow        = "key.show"
+	ActionKeyRevoke      = "key.revoke"
+	ActionKeyDestroy     = "key.destroy"
+	ActionAuthentication = "authenticate" // only ever recorded, never asked for
+)
+
+type role struct {
+	kind    string
+	all     bool // every KMIP operation
+	actions map[string]bool
+}
+
+func set(names ...string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+var administrative = set(ActionStatus, ActionDomainCreate, ActionDomainList, ActionClientCreate, ActionClientList,
+	ActionClientRevoke, ActionUserCreate, ActionAuditList, ActionReportRun, ActionKeyList, ActionKeyShow,
+	ActionKeyRevoke, ActionKeyDestroy)
+
+var roles = map[string]role{
+	RoleFull:          {kind: KindClient, all: true},
+	RoleUserAdmin:     {kind: KindClient, actions: set("CreateUser", "CreateGroup", "CreateCredential", "Query", "DiscoverVersions")},
+	RoleAdministrator: {kind: KindAdministrator, actions: administrative},
+}
