@@ -53,7 +53,10 @@ func encryptBlock(r *CipherRequest) (CipherResult, error) {
 	}
 	switch r.Parameters.BlockCipherMode {
 	case kmip.BlockCipherModeGCM:
-		result.Data, result.Tag, err = sealGCM(r, block)
+		var aead cipher.AEAD
+		if aead, err = newGCM(block, r.IV); err == nil {
+			result.Data, result.Tag, err = seal(r, aead)
+		}
 	case kmip.BlockCipherModeCTR:
 		result.Data, err = counter(r, block)
 	default:
@@ -79,7 +82,10 @@ func decryptBlock(r *CipherRequest) (CipherResult, error) {
 	var data []byte
 	switch r.Parameters.BlockCipherMode {
 	case kmip.BlockCipherModeGCM:
-		data, err = openGCM(r, block)
+		var aead cipher.AEAD
+		if aead, err = newGCM(block, r.IV); err == nil {
+			data, err = open(r, aead)
+		}
 	case kmip.BlockCipherModeCTR:
 		data, err = counter(r, block)
 	default:
@@ -104,10 +110,7 @@ func checkMode(r *CipherRequest, block cipher.Block) error {
 	default:
 		return errUnsupported(p.BlockCipherMode, r.Algorithm)
 	}
-	if p.PaddingMethod != 0 && p.PaddingMethod != kmip.PaddingMethodNone {
-		return kmip.Fail(kmip.KindParametersUnsupported, "Padding Method %v does not go with %v", p.PaddingMethod, p.BlockCipherMode)
-	}
-	return nil
+	return checkNoPadding(r)
 }
 
 func errUnsupported(mode kmip.BlockCipherMode, a kmip.CryptographicAlgorithm) error {
@@ -131,9 +134,6 @@ const (
 // do not meet too soon (SP 800-38D §8.2.2).
 func makeIV(r *CipherRequest, block cipher.Block) ([]byte, error) {
 	p := &r.Parameters
-	if p.RandomIV != nil && !*p.RandomIV {
-		return nil, errMissingIV()
-	}
 	n, least, most := block.BlockSize(), block.BlockSize(), block.BlockSize()
 	if p.BlockCipherMode == kmip.BlockCipherModeGCM {
 		n, least, most = gcmIVBytes, gcmIVBytes, gcmMaxIVBytes
@@ -142,9 +142,19 @@ func makeIV(r *CipherRequest, block cipher.Block) ([]byte, error) {
 		n -= counterBytes
 		least, most = n, n
 	}
+	return randomIV(r, n, least, most)
+}
+
+// randomIV makes an IV of n bytes, or what IV Length says if that is between
+// least and most.
+func randomIV(r *CipherRequest, n, least, most int) ([]byte, error) {
+	p := &r.Parameters
+	if p.RandomIV != nil && !*p.RandomIV {
+		return nil, errMissingIV()
+	}
 	if p.IVLength != nil {
 		if *p.IVLength%8 != 0 || int(*p.IVLength) < 8*least || int(*p.IVLength) > 8*most {
-			return nil, kmip.Fail(kmip.KindParametersUnsupported, "IV Length is not supported for %v", p.BlockCipherMode)
+			return nil, kmip.Fail(kmip.KindParametersUnsupported, "IV Length is not supported with these parameters")
 		}
 		n = int(*p.IVLength / 8)
 	}

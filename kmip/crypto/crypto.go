@@ -59,18 +59,24 @@ func (r *CipherRequest) rand() io.Reader {
 // needed and not given is made at random, of the length that IV Length or else
 // the mode says, and returned; unless Random IV is False.
 //
-// Returns KindParametersMissing if there is no Block Cipher Mode or, for RSA,
-// no Padding Method; KindParametersUnsupported for combinations that are not
+// Returns KindParametersMissing if a block cipher has no Block Cipher Mode or
+// RSA no Padding Method; KindParametersUnsupported for combinations that are not
 // there; KindMissingIV, KindTagLength, KindInvalidField for an IV of a wrong
 // length; KindCryptographicFailure when the computation is not possible.
 func Encrypt(r CipherRequest) (CipherResult, error) {
 	if err := checkAlgorithm(&r); err != nil {
 		return CipherResult{}, err
 	}
-	if r.Algorithm == kmip.CryptographicAlgorithmRSA {
+	switch r.Algorithm {
+	case kmip.CryptographicAlgorithmRSA:
 		return encryptRSA(&r)
+	case kmip.CryptographicAlgorithmChaCha20:
+		return chacha(&r, true)
+	case kmip.CryptographicAlgorithmChaCha20Poly1305:
+		return encryptChaChaPoly(&r)
+	default:
+		return encryptBlock(&r)
 	}
-	return encryptBlock(&r)
 }
 
 // Decrypt decrypts data. The result is secret.
@@ -82,10 +88,16 @@ func Decrypt(r CipherRequest) (CipherResult, error) {
 	if err := checkAlgorithm(&r); err != nil {
 		return CipherResult{}, err
 	}
-	if r.Algorithm == kmip.CryptographicAlgorithmRSA {
+	switch r.Algorithm {
+	case kmip.CryptographicAlgorithmRSA:
 		return decryptRSA(&r)
+	case kmip.CryptographicAlgorithmChaCha20:
+		return chacha(&r, false)
+	case kmip.CryptographicAlgorithmChaCha20Poly1305:
+		return decryptChaChaPoly(&r)
+	default:
+		return decryptBlock(&r)
 	}
-	return decryptBlock(&r)
 }
 
 func checkAlgorithm(r *CipherRequest) error {

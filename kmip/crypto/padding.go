@@ -16,6 +16,14 @@ func checkPadding(m kmip.PaddingMethod) error {
 	}
 }
 
+// checkNoPadding refuses a padding where the cipher is a key stream.
+func checkNoPadding(r *CipherRequest) error {
+	if m := r.Parameters.PaddingMethod; m != 0 && m != kmip.PaddingMethodNone {
+		return kmip.Fail(kmip.KindParametersUnsupported, "Padding Method %v does not go with a key stream", m)
+	}
+	return nil
+}
+
 // pad returns a copy of data, padded to whole blocks of size bytes. PKCS5, ANSI
 // X9.23 and ISO 10126 always add something and end in the number of bytes that
 // they added; Zeros adds as few zeros as possible (KMIP 2.1 §11.37 names the
