@@ -51,8 +51,8 @@ func (s *Store) Object(ctx context.Context, domain, uid string) (store.Object, e
 	if err := store.CheckText("identifier", domain, uid); err != nil {
 		return store.Object{}, err
 	}
-	var o store.Object
-	if err := scanSealed(s.reads.QueryRow(ctx, sqlObject, domain, uid), &o); err != nil {
+	o, err := s.coalescer.object(ctx, domain, uid)
+	if err != nil {
 		return store.Object{}, s.failure("read object", err)
 	}
 	return o, nil

@@ -2,6 +2,8 @@
 // share one database.
 //
 // Reads use a pool; statements of every day are prepared on each connection.
+// Reads of single objects that would have to wait for a connection are answered
+// together.
 // Writes use one connection of their own (see [commit.Committer]): a group of
 // changes is one transaction and one round trip, because every statement fails
 // by itself when it touches another number of rows than it has to. The answer
@@ -38,6 +40,7 @@ const connectTimeout = 5 * time.Second
 // Store implements store.Store.
 type Store struct {
 	reads     *pgxpool.Pool
+	coalescer *coalescer
 	writes    *pgxpool.Pool // one connection, used by the committer only
 	committer *commit.Committer
 	closed    atomic.Bool
@@ -59,10 +62,11 @@ func Open(ctx context.Context, url string, o store.Options) (*Store, error) {
 		return nil, fmt.Errorf("postgres: open: %w", kind(err))
 	}
 	s := &Store{}
-	config.AfterConnect = prepare(sqlObject, sqlObjects, sqlCounter, sqlCounters)
+	config.AfterConnect = prepare(sqlObject, sqlObjectsOfAll, sqlObjects, sqlCounter, sqlCounters)
 	if s.reads, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, s.failure("open", err)
 	}
+	s.coalescer = &coalescer{pool: s.reads, most: int(s.reads.Config().MaxConns)}
 	// The name tells connections that write for this process from all others.
 	tag := "claviger-commit-" + rand.Text()
 	config = config.Copy()
