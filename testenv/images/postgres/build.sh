@@ -11,13 +11,13 @@ image=${1:-${CLAVIGER_TEST_POSTGRES_IMAGE:-claviger-test/postgres:local}}
 say() { echo "build.sh: $*"; }
 die() { echo "build.sh: $*" >&2; exit 1; }
 
-for program in docker debootstrap; do
-	command -v "$program" >/dev/null || die "$program is not installed"
-done
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+command -v docker >/dev/null || die "docker is not installed"
 if docker image inspect "$image" >/dev/null 2>&1; then
 	say "$image is there already"
 	exit 0
 fi
+command -v debootstrap >/dev/null || die "debootstrap is not installed"
 [ "$(id -u)" = 0 ] || die "debootstrap needs root"
 
 # The first Debian mirror that apt uses here, with its suite and keyring, in
