@@ -12,66 +12,66 @@ type Kind int
 
 // The kinds of failure.
 const (
-	KindGeneral                Kind = iota // nothing more can be said to the client
-	KindObjectNotFound                     // no such object, or none that the caller may know of
-	KindObjectDestroyed                    // only its metadata is left
-	KindObjectArchived                     // recover it first
-	KindObjectExists                       // the identifier is taken
-	KindNoPlaceholder                      // no identifier was given and the ID Placeholder is empty
-	KindWrongState                         // the lifecycle state, or a date, does not allow it
-	KindNoTransition                       // the lifecycle has no such transition
-	KindUsageMask                          // Cryptographic Usage Mask does not allow it
-	KindUsageExhausted                     // Usage Limits are used up (cryptographic operation)
-	KindUsageLimit                         // Usage Limits do not suffice (Check, Get Usage Allocation)
-	KindLeaseRefused                       // Check: the lease would not be granted
-	KindObjectType                         // wrong type of object for the operation
-	KindObjectTypeMismatch                 // request's Object Type and object differ
-	KindPermissionDenied                   // policy says no
-	KindNotAuthenticated                   // credential or certificate not accepted
-	KindAttributeReadOnly                  // a client may not set, change or delete it
-	KindAttributeSingleValued              // it has a value already, or got two
-	KindAttributeMultiValued               // more than one instance: say which
-	KindAttributeUnsupported               // not known, or not in this version
-	KindAttributeNotApplicable             // not for this type of object
-	KindAttributeValue                     // value cannot be right
-	KindAttributeNotFound                  // the object does not have it
-	KindAttributeInstance                  // no such instance
-	KindAttributeRepeated                  // named twice in the request
-	KindAttributeIndex                     // an index where none may be
-	KindNameNotUnique                      // another object of the domain has the Name
-	KindTooMany                            // more instances or objects than the server takes
-	KindMissingField                       // a required field is missing
-	KindInvalidField                       // a field has an impossible value
-	KindInvalidMessage                     // the message does not parse
-	KindCodec                              // the encoding is broken
-	KindUnknownTag                         // a field that the version does not have
-	KindUnknownEnumeration                 // an enumeration value that the version does not have
-	KindUnsupportedVersion                 // protocol version
-	KindUnsupportedOperation               // unknown, or not in this version
-	KindUnsupportedFeature                 // known, and not there
-	KindUnsupportedExtension               // critical message extension
-	KindResponseTooLarge                   // Maximum Response Size
-	KindCryptographicFailure               // the computation failed
-	KindMissingIV                          // an IV is needed
-	KindTagLength                          // tag length of authenticated encryption
-	KindParametersMissing                  // the algorithm needs parameters
-	KindParametersUnsupported              // parameters known, and not there
-	KindKeyFormat                          // Key Format Type not possible
-	KindKeyCompression                     // Key Compression Type not possible
-	KindKeyWrapType                        // Key Wrap Type not possible
-	KindEncodingOption                     // Encoding Option not possible
-	KindKeyValueNotPresent                 // the server has only metadata
-	KindSensitive                          // may leave only wrapped
-	KindNotExtractable                     // may not leave
-	KindNamespace                          // Application Namespace not known
-	KindStorageMask                        // protection storage not to be had
-	KindTemplateNotFound                   // KMIP 1.x
-	KindOffsetWithDates                    // Offset together with dates
-	KindOffsetWithoutActivation            // nothing to shift from
-	KindBatchRefused                       // batch that cannot be undone
-	KindUnavailable                        // database or HSM; try again
-	KindIntegrity                          // stored data was tampered with
-	kindCount                              // number of kinds
+	KindGeneral                 Kind = iota // nothing more can be said to the client
+	KindObjectNotFound                      // no such object, or none that the caller may know of
+	KindObjectDestroyed                     // only its metadata is left
+	KindObjectArchived                      // recover it first
+	KindObjectExists                        // the identifier is taken
+	KindNoPlaceholder                       // no identifier was given and the ID Placeholder is empty
+	KindWrongState                          // the lifecycle state, or a date, does not allow it
+	KindNoTransition                        // the lifecycle has no such transition
+	KindUsageMask                           // Cryptographic Usage Mask does not allow it
+	KindUsageExhausted                      // Usage Limits are used up (cryptographic operation)
+	KindUsageLimit                          // Usage Limits do not suffice (Check, Get Usage Allocation)
+	KindLeaseRefused                        // Check: the lease would not be granted
+	KindObjectType                          // wrong type of object for the operation
+	KindObjectTypeMismatch                  // request's Object Type and object differ
+	KindPermissionDenied                    // policy says no
+	KindNotAuthenticated                    // credential or certificate not accepted
+	KindAttributeReadOnly                   // a client may not set, change or delete it
+	KindAttributeSingleValued               // it has a value already, or got two
+	KindAttributeMultiValued                // more than one instance: say which
+	KindAttributeUnsupported                // not known, or not in this version
+	KindAttributeNotApplicable              // not for this type of object
+	KindAttributeValue                      // value cannot be right
+	KindAttributeNotFound                   // the object does not have it
+	KindAttributeInstance                   // no such instance
+	KindAttributeRepeated                   // named twice in the request
+	KindAttributeIndex                      // an index where none may be
+	KindNameNotUnique                       // another object of the domain has the Name
+	KindTooMany                             // more instances or objects than the server takes
+	KindMissingField                        // a required field is missing
+	KindInvalidField                        // a field has an impossible value
+	KindInvalidMessage                      // the message does not parse
+	KindCodec                               // the encoding is broken
+	KindUnknownTag                          // a field that the version does not have
+	KindUnknownEnumeration                  // an enumeration value that the version does not have
+	KindUnsupportedVersion                  // protocol version
+	KindUnsupportedOperation                // unknown, or not in this version
+	KindUnsupportedFeature                  // known, and not there
+	KindUnsupportedExtension                // critical message extension
+	KindResponseTooLarge                    // Maximum Response Size
+	KindCryptographicFailure                // the computation failed
+	KindMissingIV                           // an IV is needed
+	KindTagLength                           // tag length of authenticated encryption
+	KindParametersMissing                   // the algorithm needs parameters
+	KindParametersUnsupported               // parameters known, and not there
+	KindKeyFormat                           // Key Format Type not possible
+	KindKeyCompression                      // Key Compression Type not possible
+	KindKeyWrapType                         // Key Wrap Type not possible
+	KindEncodingOption                      // Encoding Option not possible
+	KindKeyValueNotPresent                  // the server has only metadata
+	KindSensitive                           // may leave only wrapped
+	KindNotExtractable                      // may not leave
+	KindNamespace                           // Application Namespace not known
+	KindStorageMask                         // protection storage not to be had
+	KindTemplateNotFound                    // KMIP 1.x
+	KindOffsetWithDates                     // Offset together with dates
+	KindOffsetWithoutActivation             // nothing to shift from
+	KindBatchRefused                        // batch that cannot be undone
+	KindUnavailable                         // database or HSM; try again
+	KindIntegrity                           // stored data was tampered with
+	kindCount                               // number of kinds
 )
 
 var kindNames = [kindCount]string{

@@ -109,11 +109,8 @@ func (s *Service) CreateClient(ctx context.Context, sc *Scope, name, role string
 			return store.Change{}, kmip.Fail(kmip.KindObjectExists, "client %q exists already in domain %q", name, sc.Domain)
 		}
 		return store.Change{
-			AddClients: []store.Client{made.Client},
-			AddCertificates: []store.Certificate{{
-				Domain: sc.Domain, Client: name, Fingerprint: pki.Fingerprint(made.Issued.Certificate),
-				Serial: made.Issued.Certificate.SerialNumber.Text(16), NotAfter: made.Issued.Certificate.NotAfter, Created: made.Client.Created,
-			}},
+			AddClients:      []store.Client{made.Client},
+			AddCertificates: []store.Certificate{made.certificate(sc)},
 		}, nil
 	})
 	if err != nil {
@@ -144,6 +141,32 @@ func (s *Service) newClient(ctx context.Context, sc *Scope, name, role string) (
 		Client: store.Client{Domain: sc.Domain, Name: name, Role: role, Created: sc.Now.Truncate(time.Microsecond)},
 		Issued: issued, Authority: authority.Certificate,
 	}, nil
+}
+
+// IssueCertificate gives a client one more certificate.
+func (s *Service) IssueCertificate(ctx context.Context, sc *Scope, name string) (*NewClient, error) {
+	var made *NewClient
+	err := s.administer(ctx, sc, policy.ActionClientCreate, name, func() (store.Change, error) {
+		c, err := s.store.Client(ctx, sc.Domain, name)
+		if err != nil {
+			return store.Change{}, err
+		}
+		if made, err = s.newClient(ctx, sc, name, c.Role); err != nil {
+			return store.Change{}, err
+		}
+		made.Client = c
+		return store.Change{AddCertificates: []store.Certificate{made.certificate(sc)}}, nil
+	})
+	return made, err
+}
+
+// certificate is the record of the certificate that was issued.
+func (n *NewClient) certificate(sc *Scope) store.Certificate {
+	c := n.Issued.Certificate
+	return store.Certificate{
+		Domain: n.Client.Domain, Client: n.Client.Name, Fingerprint: pki.Fingerprint(c),
+		Serial: c.SerialNumber.Text(16), NotAfter: c.NotAfter, Created: sc.Now.Truncate(time.Microsecond),
+	}
 }
 
 // checkMember refuses a role that clients cannot have and a domain that is not

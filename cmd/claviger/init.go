@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/claviger/claviger/cmd/claviger/internal/config"
+	"github.com/claviger/claviger/kmip/custody/pki"
+)
+
+func initCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "init",
+		Usage: "prepare a node: schema, root keys, certification authority, first administrator",
+		Description: "Safe to repeat, and to run on every node of an installation. Writes ca.pem and admin.toml\n" +
+			"(the context of the first administrator) into the folder [pki] dir.",
+		Flags: []cli.Flag{
+			configFlag(),
+			&cli.BoolFlag{Name: "renew-administrator", Usage: "issue a new certificate for the first administrator"},
+		},
+		Action: func(c *cli.Context) error {
+			cfg, err := config.Load(c.String("config"))
+			if err != nil {
+				return err
+			}
+			if err := harden(); err != nil {
+				return err
+			}
+			core, err := openCore(c.Context, cfg, newLogger(c.App.ErrWriter, cfg.Log.Level), true)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = core.Close() }()
+			return core.initialise(c.Context, c.Bool("renew-administrator"), reachable(cfg), cfg.PKI.Dir, c.App.Writer)
+		},
+	}
+}
+
+// initialise prepares the installation and writes what people take: ca.pem,
+// and the context of the first administrator when it was made just now.
+func (c *core) initialise(ctx context.Context, renew bool, address, dir string, out io.Writer) error {
+	issued, err := c.custody.Initialise(ctx)
+	if err != nil {
+		return err
+	}
+	if issued == nil && renew {
+		if issued, err = c.custody.RenewAdministrator(ctx); err != nil {
+			return err
+		}
+	}
+	authority, err := c.custody.Authority(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // certificates are public; secrets have folders of their own
+		return fmt.Errorf("pki.dir: %w", err)
+	}
+	if err := writeFile(filepath.Join(dir, "ca.pem"), pki.CertificatePEM(authority.Certificate), 0o644); err != nil {
+		return fmt.Errorf("pki.dir: %w", err)
+	}
+	if issued == nil {
+		fmt.Fprintf(out, "prepared; the administrator was made earlier (a new certificate: --renew-administrator)\n")
+		return nil
+	}
+	b, err := bundleOf(issued, pki.CertificatePEM(authority.Certificate), nil)
+	if err != nil {
+		return err
+	}
+	if err := writeBundle(filepath.Join(dir, "admin"), b); err != nil {
+		return err
+	}
+	context := filepath.Join(dir, "admin.toml")
+	if err := writeContext(context, address, "ca.pem", "admin"); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "prepared; the administrator's context is %s\n", context)
+	return nil
+}
+
+// writeContext writes a context for --context; paths are relative to it.
+func writeContext(path, address, ca, folder string) error {
+	text := fmt.Sprintf("address = %q\nca = %q\ncert = %q\nkey = %q\n", "https://"+address, ca, filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem"))
+	return writeFile(path, []byte(text), 0o600)
+}
+
+// reachable is the address of the administration for somebody on the network.
+func reachable(cfg config.Config) string {
+	host, port, _ := net.SplitHostPort(cfg.HTTPS.Listen) // checked by config
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if len(cfg.KMIP.Names) > 0 {
+			host = cfg.KMIP.Names[0]
+		}
+	}
+	return net.JoinHostPort(host, port)
+}
