@@ -118,6 +118,7 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 	put(kmip.Text(kmip.TagUniqueIdentifier, uid))
 	put(kmip.ByteString(kmip.TagShortUniqueIdentifier, short[:]))
 	put(kmip.Enumeration(kmip.TagObjectType, n.typ))
+	put(kmip.Enumeration(kmip.TagObjectClass, kmip.ObjectClassUser))
 	if n.algorithm != 0 {
 		put(kmip.Enumeration(kmip.TagCryptographicAlgorithm, n.algorithm))
 	}
@@ -147,6 +148,9 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 		put(kmip.Mask(kmip.TagCryptographicUsageMask, defaultMask(n.typ)))
 	}
 	put(kmip.Boolean(kmip.TagFresh, true))
+	if !a.Has(kmip.TagObjectGroup) {
+		put(kmip.Text(kmip.TagObjectGroup, defaultGroup))
+	}
 	if n.format != 0 {
 		put(kmip.Enumeration(kmip.TagKeyFormatType, n.format))
 	}
@@ -168,6 +172,10 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 	}
 	return m, s.write(ctx, m)
 }
+
+// defaultGroup is the reserved name of the group of objects whose creator names
+// none (1.4 §3.33).
+const defaultGroup = "default"
 
 // normal writes values that versions write differently in one form.
 func normal(at kmip.Attribute) kmip.Attribute {
@@ -287,16 +295,21 @@ func (m *managed) names() []store.Name {
 	return names
 }
 
-// sides are the rows by which the object is found besides its columns.
+// sides are the rows by which the object is found besides its columns, one of
+// which holds the first group.
 func (m *managed) sides() []store.SideRow {
 	var rows []store.SideRow
 	add := func(kind, value string) {
 		rows = append(rows, store.SideRow{Domain: m.row.Domain, Side: store.Side{UID: m.row.UID, Kind: kind, Value: value}})
 	}
+	first := true
 	for _, at := range m.attrs {
 		switch at.Tag {
 		case kmip.TagObjectGroup:
-			add(store.SideGroup, at.Value.Text())
+			if !first {
+				add(store.SideGroup, at.Value.Text())
+			}
+			first = false
 		case kmip.TagLink:
 			add(store.SideLink, kmip.LinkOf(at.Value).Target)
 		}

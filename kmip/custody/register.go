@@ -43,6 +43,9 @@ func inspect(typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (ne
 	switch typ {
 	case kmip.ObjectTypeSymmetricKey, kmip.ObjectTypePrivateKey, kmip.ObjectTypePublicKey, kmip.ObjectTypeSecretData:
 	case kmip.ObjectTypeCertificate:
+		if t, ok := attrs.Get(kmip.TagCertificateType); ok && t.Uint32() != uint32(value.CertificateType) {
+			return n, kmip.Fail(kmip.KindAttributeValue, "Certificate Type of attribute and certificate differ")
+		}
 		info, err := crypto.InspectCertificate(value.CertificateValue)
 		if err != nil && value.CertificateType == kmip.CertificateTypeX509 {
 			return n, err

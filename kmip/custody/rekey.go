@@ -15,7 +15,7 @@ import (
 // §4.4, 2.1 §6.1.46): it gets its own, or none. Name is inherited and taken
 // from the old object.
 var notInherited = []kmip.Tag{
-	kmip.TagUniqueIdentifier, kmip.TagShortUniqueIdentifier, kmip.TagObjectType, kmip.TagDigest,
+	kmip.TagUniqueIdentifier, kmip.TagShortUniqueIdentifier, kmip.TagObjectType, kmip.TagObjectClass, kmip.TagDigest,
 	kmip.TagInitialDate, kmip.TagLastChangeDate, kmip.TagOriginalCreationDate, kmip.TagRandomNumberGenerator,
 	kmip.TagDestroyDate, kmip.TagRevocationReason, kmip.TagCompromiseDate, kmip.TagCompromiseOccurrenceDate,
 	kmip.TagArchiveDate, kmip.TagFresh, kmip.TagLeaseTime, kmip.TagKeyFormatType, kmip.TagProtectionStorageMask,

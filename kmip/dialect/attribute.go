@@ -80,6 +80,12 @@ func (c codec) readAttribute(i kmip.Item) (kmip.Attribute, *int32, error) {
 		}
 		return kmip.NewAttribute(kmip.LinkValue{Type: lt, Target: i.Text()}.Item()), nil, nil
 	}
+	if c.v >= kmip.V30 && i.Tag == kmip.TagGroupLink {
+		if i.Type != kmip.TypeNameReference {
+			return at, nil, kmip.Fail(kmip.KindAttributeValue, "a Group Link is a Name Reference; groups have no identifiers here")
+		}
+		return kmip.NewAttribute(kmip.Text(kmip.TagObjectGroup, i.Text())), nil, nil
+	}
 	if c.v >= kmip.V30 && i.Tag == kmip.TagName && i.Type == kmip.TypeTextString {
 		n := kmip.NameValue{Value: i.Text(), Type: kmip.NameTypeUninterpretedTextString}
 		return kmip.NewAttribute(n.Item()), nil, nil
@@ -170,7 +176,11 @@ func (c codec) attributeID(i kmip.Item) (kmip.AttributeID, error) {
 	case i.Type == kmip.TypeTextString && c.old():
 		return c.idOfName(i.Text()), nil
 	case i.Type == kmip.TypeEnumeration && !c.old():
-		return kmip.AttributeID{Tag: kmip.Tag(i.Uint32())}, nil
+		tag := kmip.Tag(i.Uint32())
+		if tag == kmip.TagGroupLink && c.v >= kmip.V30 {
+			tag = kmip.TagObjectGroup
+		}
+		return kmip.AttributeID{Tag: tag}, nil
 	case i.Type == kmip.TypeStructure && !c.old():
 		vendor, ok1 := i.Field(kmip.TagVendorIdentification)
 		name, ok2 := i.Field(kmip.TagAttributeName)

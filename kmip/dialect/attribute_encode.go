@@ -50,6 +50,9 @@ func (c codec) newAttribute(a kmip.Attribute) (kmip.Item, bool) {
 			l := kmip.LinkOf(a.Value)
 			tag, ok := kmip.LinkTag(l.Type)
 			return kmip.Item{Tag: tag, Type: kmip.TypeReference, Bytes: []byte(l.Target)}, ok
+		case kmip.TagObjectGroup:
+			a.Value.Tag, a.Value.Type = kmip.TagGroupLink, kmip.TypeNameReference
+			return a.Value, true
 		case kmip.TagUniqueIdentifier:
 			a.Value.Type = kmip.TypeIdentifier
 			return a.Value, true
@@ -100,6 +103,9 @@ func (c codec) instanceItem(to []kmip.Item, tag kmip.Tag, in payload.Instance) [
 func (c codec) attributeIDItem(tag kmip.Tag, id kmip.AttributeID) (kmip.Item, bool) {
 	if !c.attributeExists(id) || id.Tag == kmip.TagLink && c.v >= kmip.V30 {
 		return kmip.Item{}, false
+	}
+	if id.Tag == kmip.TagObjectGroup && c.v >= kmip.V30 {
+		id.Tag = kmip.TagGroupLink
 	}
 	switch {
 	case c.old():

@@ -8,6 +8,7 @@ var attributeSpans = map[kmip.Tag]span{
 	kmip.TagKeyFormatType:        {kmip.V20, kmip.V30},
 	kmip.TagOpaqueDataType:       {kmip.V20, kmip.V30},
 	kmip.TagLink:                 {kmip.V10, kmip.V30}, // 3.0 has a tag for each kind of link
+	kmip.TagObjectGroup:          {kmip.V10, kmip.V30}, // 3.0 writes Group Link
 	kmip.TagCertificateIssuer:    {kmip.V10, kmip.V14},
 	kmip.TagCertificateSubject:   {kmip.V10, kmip.V14},
 	kmip.TagCertificateSubjectCN: since20, kmip.TagCertificateSubjectO: since20, kmip.TagCertificateSubjectOU: since20,
