@@ -1,0 +1,236 @@
+package operation_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/dialect"
+	"github.com/claviger/claviger/kmip/operation"
+	"github.com/claviger/claviger/kmip/payload"
+	"github.com/claviger/claviger/kmip/secret"
+	"github.com/claviger/claviger/kmip/wire"
+	"github.com/claviger/claviger/testenv/service"
+)
+
+// server runs requests through everything but the network, and holds every
+// response against the tables of its version.
+type server struct {
+	t   *testing.T
+	svc *service.Service
+	ops *operation.Server
+}
+
+func newServer(t *testing.T) *server {
+	svc := service.New(t)
+	return &server{t, svc, operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0", Interop: true, Now: svc.Clock.Now})}
+}
+
+// send takes a request to bytes and back, as a client would, and the response too.
+func (s *server) send(v kmip.Version, option kmip.BatchErrorContinuationOption, items ...payload.RequestItem) *payload.Response {
+	s.t.Helper()
+	if len(items) > 1 {
+		for i := range items {
+			items[i].UniqueBatchItemID = []byte{byte(i + 1)}
+		}
+	}
+	b := wire.Append(nil, dialect.EncodeRequest(&payload.Request{Version: v, ErrorContinuation: option, Items: items}))
+	return s.raw(b)
+}
+
+func (s *server) raw(b []byte) *payload.Response {
+	s.t.Helper()
+	tree, err := wire.Parse(b, wire.DefaultLimits())
+	if err != nil {
+		s.t.Fatalf("request does not parse: %v", err)
+	}
+	var resp *payload.Response
+	req, err := dialect.DecodeRequest(tree)
+	if err != nil {
+		resp = dialect.Failed(req.Version, s.svc.Clock.Now(), err)
+	} else {
+		resp = s.ops.Batch(context.Background(), s.svc.Client("default"), true, req)
+	}
+	out := wire.Append(nil, dialect.EncodeResponse(resp))
+	back, err := wire.Parse(out, wire.DefaultLimits())
+	if err != nil {
+		s.t.Fatalf("response does not parse: %v", err)
+	}
+	if err := dialect.Strict(back); err != nil {
+		s.t.Errorf("response is not exact: %v\n%s", err, wire.Dump(back))
+	}
+	read, err := dialect.DecodeResponse(back)
+	if err != nil {
+		s.t.Fatalf("response cannot be read: %v\n%s", err, wire.Dump(back))
+	}
+	return read
+}
+
+// one sends one item that must succeed.
+func one[Resp any](s *server, v kmip.Version, op kmip.Operation, p any) *Resp {
+	s.t.Helper()
+	r := s.send(v, 0, payload.RequestItem{Operation: op, Payload: p})
+	if r.Items[0].Status != kmip.ResultStatusSuccess {
+		s.t.Fatalf("%s in KMIP %s: %s %s", op, v, r.Items[0].Reason, r.Items[0].Message)
+	}
+	return r.Items[0].Payload.(*Resp)
+}
+
+func template(items ...kmip.Item) payload.Template {
+	var t payload.Template
+	for _, i := range items {
+		t.Attributes = t.Attributes.Add(kmip.NewAttribute(i))
+	}
+	return t
+}
+
+func aes(extra ...kmip.Item) payload.Template {
+	return template(append([]kmip.Item{
+		kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmAES), kmip.Integer(kmip.TagCryptographicLength, 256),
+		kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskEncrypt|kmip.CryptographicUsageMaskDecrypt),
+	}, extra...)...)
+}
+
+func name(n string) kmip.Item {
+	return kmip.NameValue{Value: n, Type: kmip.NameTypeUninterpretedTextString}.Item()
+}
+
+func ref(uid string) kmip.Reference { return kmip.Reference{Text: uid} }
+
+// rich is an object with attributes of every age, made by a client of 2.1.
+func rich(s *server) string {
+	s.t.Helper()
+	t := template(
+		kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmAES), kmip.Integer(kmip.TagCryptographicLength, 256),
+		kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskEncrypt|kmip.CryptographicUsageMaskDecrypt|kmip.CryptographicUsageMaskUnrestricted),
+		name("rich"), kmip.Text(kmip.TagDescription, "d"), kmip.Text(kmip.TagComment, "c"), kmip.Boolean(kmip.TagQuantumSafe, true),
+		kmip.Interval(kmip.TagRotateInterval, time.Hour), kmip.Text(kmip.TagObjectGroup, "g"), kmip.Text(kmip.TagObjectGroup, "h"),
+		kmip.LinkValue{Type: kmip.LinkTypeParentLink, Target: "p"}.Item(),
+		kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeGCM), kmip.Integer(kmip.TagTagLength, 16)),
+		kmip.Structure(kmip.TagUsageLimits, kmip.LongInteger(kmip.TagUsageLimitsTotal, 1000), kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitByte)),
+	)
+	for _, id := range []kmip.AttributeID{kmip.VendorAttribute("ACME", "n"), kmip.VendorAttribute(kmip.VendorX, "ID")} {
+		t.Attributes = append(t.Attributes, kmip.Attribute{AttributeID: id, Value: kmip.Text(kmip.TagAttribute, "v")})
+	}
+	return one[payload.CreateResponse](s, kmip.V21, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: t}).UniqueIdentifier
+}
+
+func TestEveryOperationIsExactInEveryVersion(t *testing.T) {
+	for _, v := range kmip.Versions {
+		t.Run(v.String(), func(t *testing.T) {
+			s := newServer(t)
+			old := rich(s)
+			one[payload.GetAttributesResponse](s, v, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(old)})
+			one[payload.GetAttributeListResponse](s, v, kmip.OperationGetAttributeList, &payload.GetAttributeListRequest{UniqueIdentifier: ref(old)})
+
+			uid := one[payload.CreateResponse](s, v, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(name("k"))}).UniqueIdentifier
+			if got := one[payload.LocateResponse](s, v, kmip.OperationLocate, &payload.LocateRequest{Attributes: payload.AttributeList{Attributes: template(name("k")).Attributes}}); len(got.UniqueIdentifier) != 1 || got.UniqueIdentifier[0] != uid {
+				t.Errorf("Locate by Name: %v, want %s", got.UniqueIdentifier, uid)
+			}
+			got := one[payload.GetResponse](s, v, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(uid)})
+			if got.Object.Key.Material.Len() != 32 {
+				t.Errorf("Get: %d bytes, want 32", got.Object.Key.Material.Len())
+			}
+			attr := func(i kmip.Item) *payload.Instance { return &payload.Instance{Attribute: kmip.NewAttribute(i)} }
+			one[payload.AddAttributeResponse](s, v, kmip.OperationAddAttribute, &payload.AddAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: attr(kmip.Text(kmip.TagContactInformation, "a"))})
+			one[payload.ModifyAttributeResponse](s, v, kmip.OperationModifyAttribute, &payload.ModifyAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: attr(kmip.Text(kmip.TagContactInformation, "b"))})
+			if v >= kmip.V20 {
+				one[payload.SetAttributeResponse](s, v, kmip.OperationSetAttribute, &payload.SetAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: attr(kmip.Text(kmip.TagContactInformation, "c"))})
+			}
+			one[payload.DeleteAttributeResponse](s, v, kmip.OperationDeleteAttribute, &payload.DeleteAttributeRequest{UniqueIdentifier: ref(uid), AttributeReference: []kmip.AttributeID{{Tag: kmip.TagContactInformation}}})
+			one[payload.CheckResponse](s, v, kmip.OperationCheck, &payload.CheckRequest{UniqueIdentifier: ref(uid)})
+			one[payload.ActivateResponse](s, v, kmip.OperationActivate, &payload.ActivateRequest{UniqueIdentifier: ref(uid)})
+			if v >= kmip.V12 {
+				gcm := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeCBC), kmip.Enumeration(kmip.TagPaddingMethod, kmip.PaddingMethodPKCS5))
+				enc := one[payload.EncryptResponse](s, v, kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: []byte("plain")})
+				dec := one[payload.DecryptResponse](s, v, kmip.OperationDecrypt, &payload.DecryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: enc.Data, IVCounterNonce: enc.IVCounterNonce})
+				if string(dec.Data) != "plain" {
+					t.Errorf("Decrypt: %q", dec.Data)
+				}
+			}
+			fresh := one[payload.ReKeyResponse](s, v, kmip.OperationReKey, &payload.ReKeyRequest{UniqueIdentifier: ref(uid)}).UniqueIdentifier
+			one[payload.GetAttributesResponse](s, v, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(fresh)})
+			one[payload.RevokeResponse](s, v, kmip.OperationRevoke, &payload.RevokeRequest{UniqueIdentifier: ref(uid), RevocationReason: &payload.RevocationReason{RevocationReasonCode: kmip.RevocationReasonCodeSuperseded}})
+			one[payload.DestroyResponse](s, v, kmip.OperationDestroy, &payload.DestroyRequest{UniqueIdentifier: ref(uid)})
+			one[payload.GetAttributesResponse](s, v, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(uid)})
+
+			pair := one[payload.CreateKeyPairResponse](s, v, kmip.OperationCreateKeyPair, &payload.CreateKeyPairRequest{
+				CommonAttributes:     template(kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmRSA), kmip.Integer(kmip.TagCryptographicLength, 2048)),
+				PrivateKeyAttributes: template(kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskSign)),
+				PublicKeyAttributes:  template(kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskVerify)),
+			})
+			one[payload.GetResponse](s, v, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(pair.PublicKeyUniqueIdentifier)})
+			one[payload.GetAttributesResponse](s, v, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(pair.PrivateKeyUniqueIdentifier)})
+
+			secretData := &kmip.Object{Type: kmip.ObjectTypeSecretData, SecretDataType: kmip.SecretDataTypePassword, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeOpaque, Material: secret.Copy([]byte("pw"))}}
+			one[payload.RegisterResponse](s, v, kmip.OperationRegister, &payload.RegisterRequest{ObjectType: kmip.ObjectTypeSecretData, Object: secretData})
+			var functions []kmip.QueryFunction
+			for f := kmip.QueryFunctionQueryOperations; f <= lastQueryFunction(v); f++ {
+				functions = append(functions, f)
+			}
+			answer := one[payload.QueryResponse](s, v, kmip.OperationQuery, &payload.QueryRequest{QueryFunction: functions})
+			if len(answer.Operation) == 0 || len(answer.ObjectType) == 0 {
+				t.Errorf("Query lists nothing: %+v", answer)
+			}
+			if v >= kmip.V11 {
+				if got := one[payload.DiscoverVersionsResponse](s, v, kmip.OperationDiscoverVersions, &payload.DiscoverVersionsRequest{}); len(got.ProtocolVersion) != len(kmip.Versions) || got.ProtocolVersion[0] != kmip.V30 {
+					t.Errorf("Discover Versions: %v", got.ProtocolVersion)
+				}
+			}
+		})
+	}
+}
+
+// lastQueryFunction is the last that the version has (§11.43).
+func lastQueryFunction(v kmip.Version) kmip.QueryFunction {
+	switch {
+	case v < kmip.V11:
+		return kmip.QueryFunctionQueryApplicationNamespaces
+	case v < kmip.V12:
+		return kmip.QueryFunctionQueryExtensionMap
+	case v < kmip.V13:
+		return kmip.QueryFunctionQueryAttestationTypes
+	case v < kmip.V20:
+		return kmip.QueryFunctionQueryClientRegistrationMethods
+	case v < kmip.V30:
+		return kmip.QueryFunctionQueryStorageProtectionMasks
+	}
+	return kmip.QueryFunctionQueryCredentialInformation
+}
+
+// What a version cannot say is left out, and nothing that a client stored is
+// lost by it.
+func TestAttributesSurviveClientsOfOtherVersions(t *testing.T) {
+	s := newServer(t)
+	uid := rich(s)
+	one[payload.AddAttributeResponse](s, kmip.V10, kmip.OperationAddAttribute, &payload.AddAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: &payload.Instance{
+		Attribute: kmip.NewAttribute(kmip.Text(kmip.TagOperationPolicyName, "default")),
+	}})
+	for _, c := range []struct {
+		version kmip.Version
+		has     []kmip.Tag
+		not     []kmip.Tag
+	}{
+		{kmip.V10, []kmip.Tag{kmip.TagOperationPolicyName, kmip.TagName, kmip.TagObjectGroup}, []kmip.Tag{kmip.TagFresh, kmip.TagDescription, kmip.TagQuantumSafe, kmip.TagRotateInterval}},
+		{kmip.V14, []kmip.Tag{kmip.TagOperationPolicyName, kmip.TagDescription, kmip.TagFresh}, []kmip.Tag{kmip.TagQuantumSafe}},
+		{kmip.V20, []kmip.Tag{kmip.TagQuantumSafe, kmip.TagLink}, []kmip.Tag{kmip.TagOperationPolicyName, kmip.TagRotateInterval}},
+		{kmip.V21, []kmip.Tag{kmip.TagRotateInterval, kmip.TagQuantumSafe}, []kmip.Tag{kmip.TagOperationPolicyName}},
+		{kmip.V30, []kmip.Tag{kmip.TagLink, kmip.TagName, kmip.TagObjectGroup}, []kmip.Tag{kmip.TagOperationPolicyName}},
+	} {
+		got := one[payload.GetAttributesResponse](s, c.version, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(uid)}).Attributes.Attributes
+		for _, tag := range c.has {
+			if !got.Has(tag) {
+				t.Errorf("KMIP %s: %s is missing", c.version, tag)
+			}
+		}
+		for _, tag := range c.not {
+			if got.Has(tag) {
+				t.Errorf("KMIP %s: %s must not be there", c.version, tag)
+			}
+		}
+		if len(got.Instances(kmip.VendorAttribute(kmip.VendorX, "ID"))) != 1 {
+			t.Errorf("KMIP %s: the custom attribute is missing", c.version)
+		}
+	}
+}
