@@ -46,7 +46,6 @@ type Client struct {
 
 	mu     sync.Mutex
 	conn   net.Conn // guarded by mu while a request runs
-	buf    []byte   // guarded by mu
 	broken error    // guarded by mu
 }
 
@@ -128,14 +127,13 @@ func (c *Client) exchange(ctx context.Context, message kmip.Item) (*payload.Resp
 		c.broken = errBroken
 		return nil, err
 	}
-	defer clear(answer)
 	tree, err := wire.Parse(answer, wire.DefaultLimits())
 	if err != nil {
 		c.broken = errBroken
 		return nil, fmt.Errorf("read the response: %w", err)
 	}
 	c.trace("response", tree)
-	resp, err := dialect.DecodeResponse(tree.Clone()) // payloads alias the tree, and answer is overwritten
+	resp, err := dialect.DecodeResponse(tree) // whose payloads alias answer: it is theirs from here on
 	if err != nil {
 		return nil, fmt.Errorf("read the response: %w", err)
 	}
@@ -163,11 +161,11 @@ func (c *Client) roundTrip(ctx context.Context, message kmip.Item) ([]byte, erro
 	if _, err := c.conn.Write(b); err != nil {
 		return nil, cause(ctx, "send the request", err)
 	}
-	var err error
-	if c.buf, err = wire.ReadMessage(c.conn, c.buf, wire.DefaultLimits()); err != nil {
+	answer, err := wire.ReadMessage(c.conn, nil, wire.DefaultLimits())
+	if err != nil {
 		return nil, cause(ctx, "read the response", err)
 	}
-	return c.buf, nil
+	return answer, nil
 }
 
 // cause prefers the end of the context over the deadline that it led to.
