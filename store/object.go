@@ -30,6 +30,8 @@ type Object struct {
 	Material        []byte // sealed; nil when there is none, or in answers of Find
 	Attributes      []byte // canonical
 	MAC             []byte
+	// Counter is read with the object; Commit changes it by CounterChange only.
+	Counter Counter
 }
 
 // Counter is what changes at each use of an object: no revision of its own.

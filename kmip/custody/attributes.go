@@ -72,7 +72,7 @@ func (s *Service) ModifyAttribute(ctx context.Context, sc *Scope, uid string, at
 		if err != nil {
 			return err
 		}
-		if err := s.mayTouchLimits(ctx, sc, m, at.AttributeID); err != nil {
+		if err := m.mayTouchLimits(at.AttributeID); err != nil {
 			return err
 		}
 		changed, err = m.modify(i, at, sc.Now)
@@ -101,7 +101,7 @@ func (s *Service) SetAttribute(ctx context.Context, sc *Scope, uid string, at km
 		case len(has) == 0 && !rule.Add && !rule.Create, len(has) == 1 && !rule.Modify:
 			return readOnly(at.AttributeID)
 		}
-		if err := s.mayTouchLimits(ctx, sc, m, at.AttributeID); err != nil {
+		if err := m.mayTouchLimits(at.AttributeID); err != nil {
 			return err
 		}
 		if len(has) == 0 {
@@ -136,7 +136,7 @@ func (s *Service) DeleteAttribute(ctx context.Context, sc *Scope, uid string, id
 		if !rule.Delete {
 			return readOnly(id)
 		}
-		if err := s.mayTouchLimits(ctx, sc, m, id); err != nil {
+		if err := m.mayTouchLimits(id); err != nil {
 			return err
 		}
 		has := m.attrs.Instances(id)
@@ -287,15 +287,8 @@ func (m *managed) mayChangeDate(at kmip.Attribute, now time.Time) error {
 }
 
 // mayTouchLimits refuses to change Usage Limits from which something was taken.
-func (s *Service) mayTouchLimits(ctx context.Context, sc *Scope, m *managed, id kmip.AttributeID) error {
-	if id.Tag != kmip.TagUsageLimits {
-		return nil
-	}
-	c, err := sc.reader.Counter(ctx, sc.Domain, m.row.UID)
-	if err != nil {
-		return err
-	}
-	if c.Allocated {
+func (m *managed) mayTouchLimits(id kmip.AttributeID) error {
+	if id.Tag == kmip.TagUsageLimits && m.row.Counter.Allocated {
 		return kmip.Fail(kmip.KindAttributeReadOnly, "Usage Limits are fixed once usage was allocated")
 	}
 	return nil

@@ -35,11 +35,7 @@ func (s *Service) Check(ctx context.Context, sc *Scope, uid string, q CheckQuery
 			}
 		}
 		if q.UsageCount != nil && m.attrs.Has(kmip.TagUsageLimits) {
-			c, err := sc.reader.Counter(ctx, sc.Domain, uid)
-			if err != nil {
-				return o, err
-			}
-			if c.HasUsage && c.UsageLeft < *q.UsageCount {
+			if c := m.row.Counter; c.HasUsage && c.UsageLeft < *q.UsageCount {
 				return o, kmip.Fail(kmip.KindUsageLimit, "the Usage Limits do not suffice")
 			}
 		}

@@ -36,8 +36,11 @@ func (s *Service) Get(ctx context.Context, sc *Scope, uid string, opts GetOption
 		if err := convert(value, m, opts); err != nil {
 			return outcome{uid: uid}, err
 		}
-		serve := store.CounterChange{Domain: sc.Domain, UID: uid, Serve: true}
-		return outcome{uid, store.Change{Counters: []store.CounterChange{serve}}}, nil
+		o := outcome{uid: uid}
+		if !m.row.Counter.Served {
+			o.change.Counters = []store.CounterChange{{Domain: sc.Domain, UID: uid, Serve: true}}
+		}
+		return o, nil
 	})
 	if err != nil {
 		value.Destroy()

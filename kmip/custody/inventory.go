@@ -57,9 +57,8 @@ func (s *Service) Key(ctx context.Context, sc *Scope, uid string) (Summary, kmip
 		if err != nil {
 			return o, err
 		}
-		c, err := sc.reader.Counter(ctx, sc.Domain, uid)
-		sum, attrs = m.summary(), m.view(c)
-		return o, err
+		sum, attrs = m.summary(), m.view()
+		return o, nil
 	})
 	return sum, attrs, err
 }

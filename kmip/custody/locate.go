@@ -166,18 +166,6 @@ func maxTime(a, b time.Time) time.Time {
 // matching returns the candidates of a page that match all that was asked and
 // that the caller may know of.
 func (s *Service) matching(ctx context.Context, sc *Scope, page []store.Object, q LocateQuery) ([]string, error) {
-	needCounters := q.GroupMember == kmip.ObjectGroupMemberGroupMemberFresh || q.Attributes.Has(kmip.TagFresh) || q.Attributes.Has(kmip.TagUsageLimits)
-	var counters map[string]store.Counter
-	if needCounters && len(page) > 0 {
-		uids := make([]string, len(page))
-		for i := range page {
-			uids[i] = page[i].UID
-		}
-		var err error
-		if counters, err = sc.reader.Counters(ctx, sc.Domain, uids); err != nil {
-			return nil, err
-		}
-	}
 	var uids []string
 	for _, row := range page {
 		m, err := read(row, sc.Now)
@@ -188,7 +176,7 @@ func (s *Service) matching(ctx context.Context, sc *Scope, page []store.Object, 
 		if !inStorage(m, q.Storage) {
 			continue
 		}
-		if s.decide(policy.Request{Principal: sc.Principal.Principal, Action: "Locate", Resource: locatable(sc, m)}).Allow && matches(m.view(counters[row.UID]), q) {
+		if s.decide(policy.Request{Principal: sc.Principal.Principal, Action: "Locate", Resource: locatable(sc, m)}).Allow && matches(m.view(), q) {
 			uids = append(uids, row.UID)
 		}
 	}

@@ -168,9 +168,13 @@ func (o *overlay) undone() []audit.Entry {
 // Object implements store.Reader.
 func (o *overlay) Object(ctx context.Context, domain, uid string) (store.Object, error) {
 	if p := o.objects[uid]; p != nil {
-		return p.row, nil
+		row := p.row
+		row.Counter = o.counted(uid, row.Counter)
+		return row, nil
 	}
-	return o.base.Object(ctx, domain, uid)
+	row, err := o.base.Object(ctx, domain, uid)
+	row.Counter = o.counted(uid, row.Counter)
+	return row, err
 }
 
 // Objects implements store.Reader.
@@ -206,18 +210,25 @@ func (o *overlay) Counter(ctx context.Context, domain, uid string) (store.Counte
 			return c, err
 		}
 	}
-	if sum := o.counters[uid]; sum != nil {
-		if sum.SetUsage != nil {
-			c.HasUsage, c.UsageLeft = true, *sum.SetUsage
-		}
-		if sum.RemoveUsage {
-			c.HasUsage = false
-		}
-		c.UsageLeft += sum.Give - sum.Take
-		c.Allocated = c.Allocated || sum.Take > 0
-		c.Served = c.Served || sum.Serve
+	return o.counted(uid, c), nil
+}
+
+// counted applies the pending changes of a counter.
+func (o *overlay) counted(uid string, c store.Counter) store.Counter {
+	sum := o.counters[uid]
+	if sum == nil {
+		return c
 	}
-	return c, nil
+	if sum.SetUsage != nil {
+		c.HasUsage, c.UsageLeft = true, *sum.SetUsage
+	}
+	if sum.RemoveUsage {
+		c.HasUsage = false
+	}
+	c.UsageLeft += sum.Give - sum.Take
+	c.Allocated = c.Allocated || sum.Take > 0
+	c.Served = c.Served || sum.Serve
+	return c
 }
 
 // Counters implements store.Reader.

@@ -5,12 +5,12 @@ import (
 	"slices"
 
 	"github.com/claviger/claviger/kmip"
-	"github.com/claviger/claviger/store"
 )
 
 // view returns the attributes of an object as its owner sees them: those that
 // are stored, the effective state, and what uses have changed.
-func (m *managed) view(c store.Counter) kmip.Attributes {
+func (m *managed) view() kmip.Attributes {
+	c := m.row.Counter
 	attrs := append(slices.Clone(m.attrs), kmip.NewAttribute(kmip.Enumeration(kmip.TagState, m.state)))
 	for i := range attrs {
 		switch attrs[i].Tag {
@@ -73,9 +73,5 @@ func (s *Service) viewOf(ctx context.Context, sc *Scope, action, uid string) (km
 	if err != nil {
 		return nil, err
 	}
-	c, err := sc.reader.Counter(ctx, sc.Domain, uid)
-	if err != nil {
-		return nil, err
-	}
-	return m.view(c), nil
+	return m.view(), nil
 }

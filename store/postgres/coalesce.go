@@ -22,7 +22,8 @@ const (
 
 const sqlObjectsOfAll = `select ` + objectColumns + `, o.material
 	from unnest($1::text[], $2::text[]) as u (domain, uid)
-	join object o on o.domain = u.domain and o.uid = u.uid`
+	join object o on o.domain = u.domain and o.uid = u.uid
+	left join counter c on c.domain = o.domain and c.uid = o.uid`
 
 // coalescer reads single objects. While fewer reads run than there are
 // connections, a read goes at once; those that would have to wait are answered

@@ -26,7 +26,7 @@ func (s *Store) Find(ctx context.Context, domain string, q store.Query) ([]store
 // question mark of a condition gets the next number.
 func findSQL(domain string, q store.Query) (string, []any) {
 	var b strings.Builder
-	b.WriteString(`select ` + objectColumns + ` from object o where o.domain = $1`)
+	b.WriteString(`select ` + objectColumns + objectSource + ` where o.domain = $1`)
 	args := []any{domain}
 	and := func(condition string, values ...any) {
 		b.WriteString(` and `)

@@ -12,14 +12,19 @@ import (
 // objectColumns without the sealed material, in the order of scanObject.
 const objectColumns = `o.domain, o.uid, o.type, o.state, o.algorithm, o.length_bits, o.usage_mask,
 	o.object_group, o.creator, o.initial_date, o.activation_date, o.deactivation_date, o.destroy_date,
-	o.revision, o.generation, o.material_version, o.attributes, o.mac`
+	o.revision, o.generation, o.material_version, o.attributes, o.mac,
+	c.usage_left, c.allocated, c.served, c.last_used`
+
+// objectSource is where objectColumns come from: an object that was never used
+// has no counter.
+const objectSource = ` from object o left join counter c on c.domain = o.domain and c.uid = o.uid`
 
 const (
-	sqlObject = `select ` + objectColumns + `, o.material
-		from object o where o.domain = $1 and o.uid = $2`
+	sqlObject = `select ` + objectColumns + `, o.material` + objectSource + `
+		where o.domain = $1 and o.uid = $2`
 
-	sqlObjects = `select ` + objectColumns + `, o.material
-		from object o where o.domain = $1 and o.uid = any($2::text[])`
+	sqlObjects = `select ` + objectColumns + `, o.material` + objectSource + `
+		where o.domain = $1 and o.uid = any($2::text[])`
 
 	sqlCount = `select state, count(*) from object where domain = $1 group by state`
 )
@@ -27,16 +32,19 @@ const (
 // scanObject reads objectColumns and what follows them.
 func scanObject(r pgx.Row, o *store.Object, more ...any) error {
 	var initial int64
-	var activation, deactivation, destroyed *int64
+	var activation, deactivation, destroyed, left, used *int64
+	var allocated, served *bool
 	err := r.Scan(append([]any{
 		&o.Domain, &o.UID, &o.Type, &o.State, &o.Algorithm, &o.LengthBits, &o.UsageMask,
 		&o.Group, &o.Creator, &initial, &activation, &deactivation, &destroyed,
 		&o.Revision, &o.Generation, &o.MaterialVersion, &o.Attributes, &o.MAC,
+		&left, &allocated, &served, &used,
 	}, more...)...)
 	o.Initial = column.Time(initial)
 	o.Activation = column.OptionalTime(activation)
 	o.Deactivation = column.OptionalTime(deactivation)
 	o.Destroyed = column.OptionalTime(destroyed)
+	o.Counter = counterOf(left, allocated, served, used)
 	return err
 }
 

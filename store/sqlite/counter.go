@@ -25,6 +25,18 @@ func scanCounter(r row) (uid string, c store.Counter, err error) {
 	return uid, c, err
 }
 
+// counterOf reads the columns of a counter that may not be there.
+func counterOf(left *int64, allocated, served *bool, used *int64) store.Counter {
+	var c store.Counter
+	if left != nil {
+		c.HasUsage, c.UsageLeft = true, *left
+	}
+	c.Allocated = allocated != nil && *allocated
+	c.Served = served != nil && *served
+	c.LastUsed = column.OptionalTime(used)
+	return c
+}
+
 // Counter implements store.Reader.
 func (s *Store) Counter(ctx context.Context, domain, uid string) (store.Counter, error) {
 	if err := store.CheckText("identifier", domain, uid); err != nil {

@@ -25,7 +25,7 @@ func (s *Store) Find(ctx context.Context, domain string, q store.Query) ([]store
 // findSQL writes the conditions of a query. Every value is a parameter.
 func findSQL(domain string, q store.Query) (string, []any) {
 	var b strings.Builder
-	b.WriteString(`select ` + objectColumns + ` from object o where o.domain = ?`)
+	b.WriteString(`select ` + objectColumns + objectSource + ` where o.domain = ?`)
 	args := []any{domain}
 	and := func(condition string, values ...any) {
 		b.WriteString(` and ` + condition)
