@@ -51,11 +51,6 @@ type Reader interface {
 	// Find returns objects without their sealed material, newest first
 	// (initial date, then identifier, descending), at most q.Limit.
 	Find(ctx context.Context, domain string, q Query) ([]Object, error)
-	// Counter returns what changes at every use of an object; the zero
-	// Counter when nothing was recorded.
-	Counter(ctx context.Context, domain, uid string) (Counter, error)
-	// Counters does so for several objects; those without are not in the map.
-	Counters(ctx context.Context, domain string, uids []string) (map[string]Counter, error)
 }
 
 // Registry reads what administration owns.

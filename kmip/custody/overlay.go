@@ -118,11 +118,11 @@ func (o *overlay) count(ctx context.Context, cc store.CounterChange) error {
 		o.counters[cc.UID] = sum
 	}
 	if cc.Take > 0 {
-		now, err := o.Counter(ctx, o.domain, cc.UID)
+		row, err := o.Object(ctx, o.domain, cc.UID)
 		if err != nil {
 			return err
 		}
-		if now.HasUsage && now.UsageLeft < cc.Take {
+		if row.Counter.HasUsage && row.Counter.UsageLeft < cc.Take {
 			return store.ErrExhausted
 		}
 	}
@@ -201,18 +201,6 @@ func (o *overlay) Find(ctx context.Context, domain string, q store.Query) ([]sto
 	return o.base.Find(ctx, domain, q)
 }
 
-// Counter implements store.Reader.
-func (o *overlay) Counter(ctx context.Context, domain, uid string) (store.Counter, error) {
-	var c store.Counter
-	if p := o.objects[uid]; p == nil || !p.inserted {
-		var err error
-		if c, err = o.base.Counter(ctx, domain, uid); err != nil {
-			return c, err
-		}
-	}
-	return o.counted(uid, c), nil
-}
-
 // counted applies the pending changes of a counter.
 func (o *overlay) counted(uid string, c store.Counter) store.Counter {
 	sum := o.counters[uid]
@@ -229,17 +217,4 @@ func (o *overlay) counted(uid string, c store.Counter) store.Counter {
 	c.Allocated = c.Allocated || sum.Take > 0
 	c.Served = c.Served || sum.Serve
 	return c
-}
-
-// Counters implements store.Reader.
-func (o *overlay) Counters(ctx context.Context, domain string, uids []string) (map[string]store.Counter, error) {
-	all := make(map[string]store.Counter, len(uids))
-	for _, uid := range uids {
-		c, err := o.Counter(ctx, domain, uid)
-		if err != nil {
-			return nil, err
-		}
-		all[uid] = c
-	}
-	return all, nil
 }

@@ -62,7 +62,7 @@ func Open(ctx context.Context, url string, o store.Options) (*Store, error) {
 		return nil, fmt.Errorf("postgres: open: %w", kind(err))
 	}
 	s := &Store{}
-	config.AfterConnect = prepare(sqlObject, sqlObjectsOfAll, sqlObjects, sqlCounter, sqlCounters)
+	config.AfterConnect = prepare(sqlObject, sqlObjectsOfAll, sqlObjects)
 	if s.reads, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, s.failure("open", err)
 	}

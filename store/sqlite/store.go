@@ -32,7 +32,6 @@ type Store struct {
 	reads     *sql.DB
 	writes    *sql.DB // one connection, used by writer only
 	object    *sql.Stmt
-	counter   *sql.Stmt
 	writer    *writer
 	committer *commit.Committer
 	closed    atomic.Bool
@@ -73,9 +72,6 @@ func (s *Store) open(ctx context.Context, path string, o store.Options) error {
 		return err
 	}
 	if s.object, err = s.reads.PrepareContext(ctx, sqlObject); err != nil {
-		return s.failure("prepare", err)
-	}
-	if s.counter, err = s.reads.PrepareContext(ctx, sqlCounter); err != nil {
 		return s.failure("prepare", err)
 	}
 	if s.writer, err = newWriter(ctx, s.writes); err != nil {

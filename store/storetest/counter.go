@@ -23,10 +23,6 @@ var counterCases = []testCase{
 	{"is zero when nothing was recorded", func(t *testing.T, s store.Store) {
 		insert(t, s, object("d", "1"))
 		expectCounter(t, s, store.Counter{})
-		got, err := s.Counters(t.Context(), "d", []string{"1", "2"})
-		if err != nil || len(got) != 0 {
-			t.Errorf("Counters: %v, %v", got, err)
-		}
 	}},
 	{"takes, gives and is exhausted", func(t *testing.T, s store.Store) {
 		commit(t, s, store.Change{Insert: []store.Object{object("d", "1")}, Counters: change(store.CounterChange{SetUsage: usage(10)}).Counters})
@@ -40,10 +36,6 @@ var counterCases = []testCase{
 		expectCounter(t, s, store.Counter{HasUsage: true, Allocated: true})
 		commit(t, s, change(store.CounterChange{RemoveUsage: true}))
 		expectCounter(t, s, store.Counter{Allocated: true})
-		got, err := s.Counters(t.Context(), "d", []string{"1", "2"})
-		if d := diff(map[string]store.Counter{"1": {Allocated: true}}, got); d != "" || err != nil {
-			t.Errorf("Counters (-want +got):\n%s %v", d, err)
-		}
 	}},
 	{"without a limit is never exhausted", func(t *testing.T, s store.Store) {
 		insert(t, s, object("d", "1"))
@@ -108,8 +100,16 @@ var counterCases = []testCase{
 
 func expectCounter(t *testing.T, s store.Store, want store.Counter) {
 	t.Helper()
-	got, err := s.Counter(context.Background(), "d", "1")
-	if d := diff(want, got); d != "" || err != nil {
-		t.Errorf("Counter (-want +got):\n%s %v", d, err)
+	o, err := s.Object(context.Background(), "d", "1")
+	if d := diff(want, o.Counter); d != "" || err != nil {
+		t.Errorf("Object: counter (-want +got):\n%s %v", d, err)
+	}
+	many, err := s.Objects(context.Background(), "d", []string{"1"})
+	if err != nil || len(many) != 1 || many[0].Counter != want {
+		t.Errorf("Objects: %+v, %v; want the counter %+v", many, err, want)
+	}
+	found, err := s.Find(context.Background(), "d", store.Query{UIDs: []string{"1"}, Limit: 1})
+	if err != nil || len(found) != 1 || found[0].Counter != want {
+		t.Errorf("Find: %+v, %v; want the counter %+v", found, err, want)
 	}
 }

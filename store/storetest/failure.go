@@ -15,18 +15,16 @@ import (
 // reads calls one method of each kind.
 func reads(s store.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"Object":   func(ctx context.Context) error { _, err := s.Object(ctx, "d", "1"); return err },
-		"Objects":  func(ctx context.Context) error { _, err := s.Objects(ctx, "d", []string{"1"}); return err },
-		"Find":     func(ctx context.Context) error { _, err := s.Find(ctx, "d", store.Query{Limit: 1}); return err },
-		"Counter":  func(ctx context.Context) error { _, err := s.Counter(ctx, "d", "1"); return err },
-		"Counters": func(ctx context.Context) error { _, err := s.Counters(ctx, "d", []string{"1"}); return err },
-		"Domain":   func(ctx context.Context) error { _, err := s.Domain(ctx, "d"); return err },
-		"Domains":  func(ctx context.Context) error { _, err := s.Domains(ctx); return err },
-		"Setting":  func(ctx context.Context) error { _, err := s.Setting(ctx, "d"); return err },
-		"Audit":    func(ctx context.Context) error { _, err := s.Audit(ctx, store.AuditQuery{Limit: 1}); return err },
-		"Count":    func(ctx context.Context) error { _, err := s.Count(ctx, "d"); return err },
-		"Ping":     s.Ping,
-		"Now":      func(ctx context.Context) error { _, err := s.Now(ctx); return err },
+		"Object":  func(ctx context.Context) error { _, err := s.Object(ctx, "d", "1"); return err },
+		"Objects": func(ctx context.Context) error { _, err := s.Objects(ctx, "d", []string{"1"}); return err },
+		"Find":    func(ctx context.Context) error { _, err := s.Find(ctx, "d", store.Query{Limit: 1}); return err },
+		"Domain":  func(ctx context.Context) error { _, err := s.Domain(ctx, "d"); return err },
+		"Domains": func(ctx context.Context) error { _, err := s.Domains(ctx); return err },
+		"Setting": func(ctx context.Context) error { _, err := s.Setting(ctx, "d"); return err },
+		"Audit":   func(ctx context.Context) error { _, err := s.Audit(ctx, store.AuditQuery{Limit: 1}); return err },
+		"Count":   func(ctx context.Context) error { _, err := s.Count(ctx, "d"); return err },
+		"Ping":    s.Ping,
+		"Now":     func(ctx context.Context) error { _, err := s.Now(ctx); return err },
 	}
 }
 

@@ -227,23 +227,16 @@ func (w *walk) compare(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("Objects: %v", err)
 	}
-	got := map[string]store.Object{}
+	got, left := map[string]store.Object{}, map[string]int64{}
 	for _, o := range list {
-		o.Counter = store.Counter{} // compared below
+		if o.Counter.HasUsage {
+			left[o.UID] = o.Counter.UsageLeft
+		}
+		o.Counter = store.Counter{}
 		got[o.UID] = o
 	}
 	if d := diff(w.model.objects, got); d != "" {
 		t.Fatalf("objects (-want +got):\n%s", d)
-	}
-	counters, err := w.store.Counters(context.Background(), w.domain, ids)
-	if err != nil {
-		t.Fatalf("Counters: %v", err)
-	}
-	left := map[string]int64{}
-	for uid, c := range counters {
-		if c.HasUsage {
-			left[uid] = c.UsageLeft
-		}
 	}
 	if d := diff(w.model.left, left); d != "" {
 		t.Fatalf("counters (-want +got):\n%s", d)

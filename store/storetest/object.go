@@ -174,8 +174,8 @@ var objectCases = []testCase{
 			Insert: []store.Object{object("d", "1"), object("d", "2")},
 			Take:   []store.Name{{Domain: "d", Value: "n", UID: "2"}},
 		})
-		if c, err := s.Counter(t.Context(), "d", "1"); err != nil || c != (store.Counter{}) {
-			t.Errorf("Counter after delete: %+v, %v", c, err)
+		if o, err := s.Object(t.Context(), "d", "1"); err != nil || o.Counter != (store.Counter{}) {
+			t.Errorf("counter after delete: %+v, %v", o.Counter, err)
 		}
 		expectFound(t, s, "d", store.Query{Sides: []store.Side{{Kind: store.SideLink, Value: "x"}}})
 	}},
