@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/claviger/claviger/admin/report"
-	"github.com/claviger/claviger/policy"
 )
 
 // Status is how a node is.
@@ -44,7 +43,7 @@ type body[T any] struct {
 }
 
 func (a *api) status(ctx context.Context, _ *struct{}) (*body[Status], error) {
-	if err := a.Custody.Record(ctx, a.scope(ctx, ""), policy.ActionStatus); err != nil {
+	if err := a.Custody.ReadStatus(ctx, a.scope(ctx, "")); err != nil {
 		return nil, a.problem(ctx, err)
 	}
 	return &body[Status]{a.currentStatus(ctx)}, nil

@@ -1,18 +1,57 @@
 package main
 
 import (
+	"context"
 	"net/http"
+	"strings"
+	"time"
 
+	"github.com/claviger/claviger/admin/api"
 	"github.com/claviger/claviger/kmip/server"
 )
 
-// handler is what the HTTPS door serves.
-func (c *core) handler(_ *server.Server) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
-		if c.store.Ping(r.Context()) != nil || c.ring.Check(r.Context()) != nil {
-			http.Error(w, "unhealthy", http.StatusServiceUnavailable)
-		}
+// handler is what the HTTPS door serves: administration and health.
+func (c *core) handler(k *server.Server) http.Handler {
+	return api.New(api.Config{
+		Custody: c.custody, Log: c.log, Version: version(), Health: c.health,
+		Status: func(ctx context.Context) api.Status { return c.status(ctx, k.Open()) },
 	})
-	return mux
+}
+
+// healthDeadline bounds what a health check may wait for.
+const healthDeadline = 3 * time.Second
+
+// health is nil when the node can serve: store and root of trust answer.
+func (c *core) health(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healthDeadline)
+	defer cancel()
+	if err := c.store.Ping(ctx); err != nil {
+		return err
+	}
+	return c.ring.Check(ctx)
+}
+
+func (c *core) status(ctx context.Context, connections int) api.Status {
+	ctx, cancel := context.WithTimeout(ctx, healthDeadline)
+	defer cancel()
+	s := api.Status{
+		Version: version(), Node: c.node, Name: c.name(), Started: c.started.UTC().Truncate(time.Second),
+		Uptime: int64(time.Since(c.started) / time.Second), Connections: connections,
+		Store: api.Store{Kind: "postgres", Healthy: true},
+		Root:  api.Root{Kind: c.cfg.Root.Kind, Mode: c.cfg.Root.Mode, Healthy: true},
+	}
+	if strings.HasPrefix(c.cfg.Store.URL, "sqlite:") {
+		s.Store.Kind = "sqlite"
+	}
+	if err := c.store.Ping(ctx); err != nil {
+		s.Store.Healthy, s.Store.Detail = false, err.Error()
+	}
+	if err := c.ring.Check(ctx); err != nil {
+		s.Root.Healthy, s.Root.Detail = false, err.Error()
+	}
+	if info, err := c.ring.Info(ctx); err == nil {
+		s.Root.Kind, s.Root.Label, s.Root.Hardware = string(info.Kind), info.Label, info.Hardware
+	}
+	s.Healthy = s.Store.Healthy && s.Root.Healthy
+	return s
 }

@@ -3,7 +3,6 @@ package custody
 import (
 	"context"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"regexp"
 	"slices"
@@ -38,6 +37,11 @@ func (s *Service) administer(ctx context.Context, sc *Scope, action, subject str
 		o.change, err = plan()
 		return o, err
 	})
+}
+
+// ReadStatus records that an administrator looked at the state of a node.
+func (s *Service) ReadStatus(ctx context.Context, sc *Scope) error {
+	return s.administer(ctx, sc, policy.ActionStatus, "", func() (store.Change, error) { return store.Change{}, nil })
 }
 
 // CreateDomain adds a domain and makes its key.
@@ -249,6 +253,3 @@ func (s *Service) Audit(ctx context.Context, sc *Scope, q store.AuditQuery) ([]a
 	})
 	return list, err
 }
-
-// Fingerprint writes the fingerprint of a certificate for people.
-func Fingerprint(sum []byte) string { return hex.EncodeToString(sum) }
