@@ -1,0 +1,93 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const good = `[store]
+url = "sqlite:/tmp/x.db"
+[root]
+kind = "pkcs11"
+[[root.token]]
+module = "/usr/lib/softhsm/libsofthsm2.so"
+label = "claviger"
+pin = { file = "/etc/claviger/pin" }
+[pki]
+dir = "/tmp/pki"
+`
+
+func none(string) (string, bool) { return "", false }
+
+func TestGoodConfigurationIsRead(t *testing.T) {
+	c, err := Parse("c.toml", []byte(good), none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Root.Token[0].PIN.File != "/etc/claviger/pin" || c.KMIP.Listen != "0.0.0.0:5696" || c.HTTPS.Listen != "0.0.0.0:5697" || c.Root.Mode != "envelope" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestBadConfigurationIsRefusedWithItsPlace(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"unknown key", good + "[kmip]\nlisten = \"0.0.0.0:1\"\nlissten = \"x\"\n", `c.toml:13: unknown key "kmip.lissten"`},
+		{"unknown table", good + "[kimp]\n", `unknown key "kimp"`},
+		{"a secret in the text", strings.Replace(good, `pin = { file = "/etc/claviger/pin" }`, `pin = "1234"`, 1), "c.toml:8:"},
+		{"not TOML", "[store\n", "c.toml:1:"},
+		{"no store", "", "store.url"},
+		{"no token", strings.Replace(good, "[[root.token]]", "[log]\nlevel=\"info\"\n[[root.tokens]]", 1), "unknown key"},
+		{"no port", good + "[kmip]\nlisten = \"0.0.0.0\"\n", "kmip.listen"},
+		{"unknown root", strings.Replace(good, `"pkcs11"`, `"magic"`, 1), "root.kind"},
+		{"what is not there yet", good + "[kmip]\nproxy_protocol = true\n", "not available"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Parse("c.toml", []byte(c.text), none)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q in it", err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "1234") {
+				t.Errorf("the secret is in the error: %v", err)
+			}
+		})
+	}
+}
+
+func TestEnvironmentOverridesTheFile(t *testing.T) {
+	env := map[string]string{
+		"CLAVIGER_STORE_URL": "postgres://h/db", "CLAVIGER_KMIP_INTEROP": "true", "CLAVIGER_KMIP_NAMES": "a, b",
+		"CLAVIGER_ROOT_TOKEN_0_PIN_FILE": "/other", "CLAVIGER_KMIP_MAX_CONNECTIONS": "7",
+	}
+	c, err := Parse("c.toml", []byte(good), func(k string) (string, bool) { v, ok := env[k]; return v, ok })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Store.URL != "postgres://h/db" || !c.KMIP.Interop || len(c.KMIP.Names) != 2 || c.KMIP.Names[1] != "b" || c.Root.Token[0].PIN.File != "/other" || c.KMIP.MaxConnections != 7 {
+		t.Errorf("%+v", c)
+	}
+	if _, err := Parse("c.toml", []byte(good), func(k string) (string, bool) { return "perhaps", k == "CLAVIGER_KMIP_INTEROP" }); err == nil || !strings.Contains(err.Error(), "CLAVIGER_KMIP_INTEROP") {
+		t.Errorf("a bad value: %v", err)
+	}
+}
+
+func TestSecretsAreReadByReference(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pin"), []byte("12 34\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("THE_PIN", "12 34")
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	for _, s := range []Secret{{File: filepath.Join(dir, "pin")}, {Env: "THE_PIN"}, {Credential: "pin"}} {
+		got, err := s.Read()
+		if err != nil || string(got.Reveal()) != "12 34" {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	for _, s := range []Secret{{}, {File: filepath.Join(dir, "nothing")}, {Env: "NO_SUCH_VARIABLE"}} {
+		if _, err := s.Read(); err == nil {
+			t.Errorf("%+v was read", s)
+		}
+	}
+}
