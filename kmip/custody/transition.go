@@ -15,9 +15,6 @@ func (s *Service) Activate(ctx context.Context, sc *Scope, uid string) error {
 		if err := m.step(lifecycle.Activate); err != nil {
 			return err
 		}
-		if d := m.attrs.Dates(); !d.ProcessStart.IsZero() && d.ProcessStart.Before(sc.Now) && d.ProcessStart.Before(d.Activation) {
-			return kmip.Fail(kmip.KindWrongState, "Process Start Date lies before the activation")
-		}
 		m.attrs = m.attrs.Set(kmip.DateTime(kmip.TagActivationDate, sc.Now))
 		return nil
 	})

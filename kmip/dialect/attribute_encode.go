@@ -40,7 +40,7 @@ func (c codec) newAttribute(a kmip.Attribute) (kmip.Item, bool) {
 	}
 	if a.IsVendor() {
 		return kmip.Structure(kmip.TagAttribute, kmip.Text(kmip.TagVendorIdentification, a.Vendor),
-			kmip.Text(kmip.TagAttributeName, a.Name), a.Value.WithTag(kmip.TagAttributeValue)), true
+			kmip.Text(kmip.TagAttributeName, a.Name), c.plain(a.Value).WithTag(kmip.TagAttributeValue)), true
 	}
 	if c.v >= kmip.V30 {
 		switch a.Tag {
@@ -67,12 +67,11 @@ func (c codec) oldAttribute(a kmip.Attribute, index *int32) (kmip.Item, bool) {
 	if !c.attributeExists(a.AttributeID) {
 		return kmip.Item{}, false
 	}
-	value := a.Value
-	if !a.IsVendor() {
-		var ok bool
-		if value, ok = c.legalValue(value); !ok {
-			return kmip.Item{}, false
-		}
+	value, ok := a.Value, true
+	if a.IsVendor() {
+		value = c.plain(value)
+	} else if value, ok = c.legalValue(value); !ok {
+		return kmip.Item{}, false
 	}
 	i := kmip.Item{Tag: kmip.TagAttribute, Type: kmip.TypeStructure, Items: make([]kmip.Item, 0, 3)}
 	i.Items = append(i.Items, kmip.Text(kmip.TagAttributeName, a.String()))

@@ -170,12 +170,32 @@ func (c codec) legalValue(i kmip.Item) (kmip.Item, bool) {
 				return c.legalStructure(i)
 			}
 		}
+	default:
+		i = c.plain(i)
+	}
+	return i, true
+}
+
+// plain writes a value of an item type that the version does not have as the
+// nearest that it has: microseconds become seconds, identifiers text.
+func (c codec) plain(i kmip.Item) kmip.Item {
+	switch i.Type {
+	case kmip.TypeDateTimeExtended:
+		if c.old() {
+			i.Type, i.Int = kmip.TypeDateTime, i.Time().Unix()
+		}
 	case kmip.TypeIdentifier, kmip.TypeReference, kmip.TypeNameReference:
 		if c.v < kmip.V30 {
 			i.Type = kmip.TypeTextString
 		}
+	case kmip.TypeStructure:
+		items := make([]kmip.Item, len(i.Items))
+		for n, f := range i.Items {
+			items[n] = c.plain(f)
+		}
+		i.Items = items
 	}
-	return i, true
+	return i
 }
 
 // sameItem is a cheap test that legal changed nothing.

@@ -110,6 +110,9 @@ func rich(s *server) string {
 		kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeGCM), kmip.Integer(kmip.TagTagLength, 16)),
 		kmip.Structure(kmip.TagUsageLimits, kmip.LongInteger(kmip.TagUsageLimitsTotal, 1000), kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitByte)),
 	)
+	extended := kmip.Item{Tag: kmip.TagAttribute, Type: kmip.TypeDateTimeExtended, Int: 1_700_000_000_123_456}
+	t.Attributes = append(t.Attributes, kmip.Attribute{AttributeID: kmip.VendorAttribute(kmip.VendorX, "when"), Value: extended},
+		kmip.NewAttribute(kmip.Item{Tag: kmip.TagOriginalCreationDate, Type: kmip.TypeDateTimeExtended, Int: 1_700_000_000_123_456}))
 	for _, id := range []kmip.AttributeID{kmip.VendorAttribute("ACME", "n"), kmip.VendorAttribute(kmip.VendorX, "ID")} {
 		t.Attributes = append(t.Attributes, kmip.Attribute{AttributeID: id, Value: kmip.Text(kmip.TagAttribute, "v")})
 	}
