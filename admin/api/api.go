@@ -58,6 +58,8 @@ func New(c Config) http.Handler {
 func description(version string) huma.Config {
 	conf := huma.DefaultConfig("Claviger administration", version)
 	conf.Info.Description = "Administration of a Claviger node. Authentication is by the client certificate of an administrator (mutual TLS). No key material is reachable here."
+	conf.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"mutualTLS": {Type: "mutualTLS"}}
+	conf.Security = []map[string][]string{{"mutualTLS": {}}}
 	conf.OpenAPIPath, conf.DocsPath, conf.SchemasPath = "/api/v1/openapi", "", ""
 	conf.CreateHooks = nil // no $schema fields in answers
 	conf.RejectUnknownQueryParameters = true

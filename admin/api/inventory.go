@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,7 +41,8 @@ func (a *api) inventory(ctx context.Context, in *inventoryInput) (*huma.StreamRe
 		h.SetHeader("Content-Type", kind)
 		h.SetHeader("Content-Disposition", `attachment; filename="inventory.`+in.Format+`"`)
 		if _, err := inv.WriteTo(h.BodyWriter()); err != nil {
-			a.Log.WarnContext(ctx, "report was not read to its end", "error", err)
+			a.Log.WarnContext(ctx, "report was not written to its end", "error", err)
+			panic(http.ErrAbortHandler) // so that the reader sees that its end is missing
 		}
 	}}, nil
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"net"
 	"net/http"
 
 	"github.com/claviger/claviger/kmip"
@@ -35,7 +34,7 @@ func From(ctx context.Context) (Caller, bool) {
 // recorded in the audit; a request without any is not, or anybody could fill it.
 func Require(svc *custody.Service, deny func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := Caller{Source: source(r), Request: correlation()}
+		c := Caller{Source: r.RemoteAddr, Request: correlation()}
 		p, err := administrator(svc, r, c)
 		if err != nil {
 			deny(w, r, err)
@@ -55,14 +54,6 @@ func administrator(svc *custody.Service, r *http.Request, c Caller) (custody.Pri
 		svc.Refuse(r.Context(), svc.Begin(custody.Principal{}, "", "admin", c.Source, c.Request), policy.ActionAuthentication, "", err)
 	}
 	return p, err
-}
-
-func source(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 func correlation() string {
