@@ -66,15 +66,23 @@ func readContext(path string) (serverContext, error) {
 	} else if err != nil {
 		return conf, fmt.Errorf("context: %w", err)
 	}
-	if err := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields().Decode(&conf); err != nil {
+	err = toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields().Decode(&conf)
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
+		row, _ := unknown.Errors[0].Position()
+		return conf, fmt.Errorf("context %s:%d: unknown key %q; there are address, ca, cert and key", path, row, strings.Join(unknown.Errors[0].Key(), "."))
+	} else if err != nil {
 		return conf, fmt.Errorf("context %s: %w", path, err)
 	}
-	for key, p := range map[string]*string{"ca": &conf.CA, "cert": &conf.Cert, "key": &conf.Key} {
-		if *p == "" {
-			return conf, fmt.Errorf("context %s: %s is missing", path, key)
+	for _, f := range []struct {
+		key  string
+		path *string
+	}{{"ca", &conf.CA}, {"cert", &conf.Cert}, {"key", &conf.Key}} {
+		if *f.path == "" {
+			return conf, fmt.Errorf("context %s: %s is missing", path, f.key)
 		}
-		if !filepath.IsAbs(*p) {
-			*p = filepath.Join(filepath.Dir(path), *p)
+		if !filepath.IsAbs(*f.path) {
+			*f.path = filepath.Join(filepath.Dir(path), *f.path)
 		}
 	}
 	if u, err := url.Parse(conf.Address); err != nil || u.Scheme != "https" || u.Host == "" {

@@ -12,13 +12,13 @@ import (
 )
 
 // attributeFlags are the common attributes of new objects.
-func attributeFlags(algorithm string, length int, usage string) []cli.Flag {
+func attributeFlags(algorithm string, length int, usage ...string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "name", Usage: "`NAME` of the object"},
 		&cli.StringFlag{Name: "group", Usage: "Object `GROUP`"},
 		&cli.StringFlag{Name: "algorithm", Usage: "Cryptographic `ALGORITHM`", Value: algorithm},
 		&cli.IntFlag{Name: "length", Usage: "Cryptographic Length in `BITS`", Value: length},
-		&cli.StringSliceFlag{Name: "usage", Usage: "Cryptographic Usage Mask: `USES`, such as Encrypt,Decrypt", Value: cli.NewStringSlice(usage)},
+		&cli.StringSliceFlag{Name: "usage", Usage: "Cryptographic Usage Mask: `USES`, such as Encrypt,Decrypt", Value: cli.NewStringSlice(usage...)},
 		&cli.BoolFlag{Name: "activate", Usage: "make it Active from now on"},
 	}
 }
@@ -51,7 +51,7 @@ func nameItem(name string) kmip.Item {
 
 func kmipCreate() *cli.Command {
 	return overKMIP(&cli.Command{
-		Name: "create", Usage: "make a symmetric key; prints its Unique Identifier", Flags: attributeFlags("AES", 256, "Encrypt,Decrypt"),
+		Name: "create", Usage: "make a symmetric key; prints its Unique Identifier", Flags: attributeFlags("AES", 256, "Encrypt", "Decrypt"),
 	}, func(c *cli.Context, k *client.Client) error {
 		attrs, err := newAttributes(c)
 		if err != nil {
@@ -75,7 +75,7 @@ func kmipRegister() *cli.Command {
 	return overKMIP(&cli.Command{
 		Name: "register", Usage: "hand an object over; prints its Unique Identifier",
 		Description: "Takes the value from --in FILE, --data HEX, or standard input.",
-		Flags: append(append(attributeFlags("", 0, ""), inputFlags()...),
+		Flags: append(append(attributeFlags("", 0), inputFlags()...),
 			&cli.StringFlag{Name: "type", Usage: "Object `TYPE`: SymmetricKey, PublicKey, PrivateKey, SecretData, OpaqueObject or Certificate", Value: "SymmetricKey"},
 			&cli.StringFlag{Name: "format", Usage: "Key Format `TYPE`", Value: "Raw"},
 			&cli.StringFlag{Name: "secret-type", Usage: "Secret Data `TYPE`: Password or Seed", Value: "Password"}),

@@ -97,7 +97,7 @@ func kmipQuery() *cli.Command {
 				Objects    []string `json:"objects"`
 				Server     string   `json:"server,omitempty"`
 			}{Vendor: r.VendorIdentification, Operations: texts(r.Operation), Objects: texts(r.ObjectType)}
-			if r.ServerInformation != nil {
+			if r.ServerInformation != nil && len(r.ServerInformation.Items) > 0 {
 				answer.Server = api.Print(*r.ServerInformation)
 			}
 			return printTable(c, answer, []string{"question", "answer"}, [][]string{
