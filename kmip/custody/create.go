@@ -6,15 +6,16 @@ import (
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/crypto"
+	"github.com/claviger/claviger/kmip/secret"
 	"github.com/claviger/claviger/policy"
 )
 
-// Create makes a symmetric key (§6.1.8) and returns its Unique Identifier.
+// Create makes a symmetric key or secret data (§6.1.8) and returns its Unique Identifier.
 // Algorithm and length may be left out: AES, 256 bits.
 func (s *Service) Create(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes) (string, error) {
 	var uid string
 	err := s.do(ctx, sc, "Create", func() (outcome, error) {
-		m, err := s.createSymmetric(ctx, sc, typ, attrs)
+		m, err := s.create(ctx, sc, typ, attrs)
 		if err != nil {
 			return outcome{}, err
 		}
@@ -24,16 +25,23 @@ func (s *Service) Create(ctx context.Context, sc *Scope, typ kmip.ObjectType, at
 	return uid, err
 }
 
-func (s *Service) createSymmetric(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes) (*managed, error) {
+func (s *Service) create(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes) (*managed, error) {
 	if err := s.authorize(sc, "Create", policy.Resource{Type: uint32(typ)}); err != nil {
 		return nil, err
-	}
-	if typ != kmip.ObjectTypeSymmetricKey {
-		return nil, kmip.Fail(kmip.KindObjectType, "Create makes symmetric keys only")
 	}
 	if err := checkCreation(attrs); err != nil {
 		return nil, err
 	}
+	switch typ {
+	case kmip.ObjectTypeSymmetricKey:
+		return s.newSymmetricKey(ctx, sc, attrs)
+	case kmip.ObjectTypeSecretData:
+		return s.newSecretData(ctx, sc, attrs)
+	}
+	return nil, kmip.Fail(kmip.KindObjectType, "Create makes symmetric keys and secret data")
+}
+
+func (s *Service) newSymmetricKey(ctx context.Context, sc *Scope, attrs kmip.Attributes) (*managed, error) {
 	alg := kmip.CryptographicAlgorithm(attrs.Uint32(kmip.TagCryptographicAlgorithm))
 	if alg == 0 {
 		alg = kmip.CryptographicAlgorithmAES
@@ -46,11 +54,38 @@ func (s *Service) createSymmetric(ctx context.Context, sc *Scope, typ kmip.Objec
 	if err != nil {
 		return nil, err
 	}
-	value := &kmip.Object{Type: typ, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: key, Algorithm: alg, LengthBits: length}}
+	value := &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: key, Algorithm: alg, LengthBits: length}}
 	defer value.Destroy()
 	return s.make(ctx, sc, newborn{
-		typ: typ, attrs: attrs, value: value, algorithm: alg, length: length,
+		typ: kmip.ObjectTypeSymmetricKey, attrs: attrs, value: value, algorithm: alg, length: length,
 		format: kmip.KeyFormatTypeRaw, generated: true,
+	})
+}
+
+// maxSecretBits bounds generated secret data.
+const maxSecretBits = 64 << 10
+
+// newSecretData makes a random secret of Cryptographic Length bits; 256 when
+// none is given.
+func (s *Service) newSecretData(ctx context.Context, sc *Scope, attrs kmip.Attributes) (*managed, error) {
+	length := attrs.Int32(kmip.TagCryptographicLength)
+	switch {
+	case attrs.Has(kmip.TagCryptographicAlgorithm):
+		return nil, kmip.Fail(kmip.KindAttributeNotApplicable, "secret data has no Cryptographic Algorithm")
+	case length == 0:
+		length = 256
+	case length%8 != 0 || length > maxSecretBits:
+		return nil, kmip.Fail(kmip.KindAttributeValue, "secret data has whole bytes, %d bits at most", maxSecretBits)
+	}
+	b := make([]byte, length/8)
+	_, _ = rand.Read(b) // never fails
+	value := &kmip.Object{
+		Type: kmip.ObjectTypeSecretData, SecretDataType: kmip.SecretDataTypeSeed,
+		Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: secret.New(b), LengthBits: length},
+	}
+	defer value.Destroy()
+	return s.make(ctx, sc, newborn{
+		typ: kmip.ObjectTypeSecretData, attrs: attrs, value: value, length: length, format: kmip.KeyFormatTypeRaw, generated: true,
 	})
 }
 

@@ -130,6 +130,8 @@ func (s *Service) translate(ctx context.Context, err error) error {
 			s.log.ErrorContext(ctx, "stored data does not authenticate", "error", err)
 		}
 		return err
+	case errors.Is(err, store.ErrInvalid):
+		return kmip.FailFrom(err, kmip.KindInvalidField, "a text is too long, or is none that can be stored")
 	case errors.Is(err, store.ErrNotFound):
 		return kmip.FailFrom(err, kmip.KindObjectNotFound, "no such object")
 	case errors.Is(err, store.ErrNameTaken):

@@ -17,7 +17,8 @@ type LocateQuery struct {
 	Offset      int
 	Storage     kmip.StorageStatusMask // 0: on-line
 	GroupMember kmip.ObjectGroupMember
-	Count       bool // count all matches
+	Classes     kmip.ObjectClassMask // 0: objects of users
+	Count       bool                 // count all matches
 }
 
 // LocateResult lists identifiers, most recently created first.
@@ -54,6 +55,12 @@ func (s *Service) locate(ctx context.Context, sc *Scope, q LocateQuery) (LocateR
 	r := LocateResult{Matches: -1}
 	if q.Maximum < 0 || q.Offset < 0 {
 		return r, kmip.Fail(kmip.KindInvalidField, "Maximum Items and Offset Items are not negative")
+	}
+	if q.GroupMember == kmip.ObjectGroupMemberGroupMemberDefault {
+		return r, kmip.Fail(kmip.KindUnsupportedFeature, "groups have no default member here")
+	}
+	if q.Classes != 0 && q.Classes&kmip.ObjectClassMaskUser == 0 {
+		return r, nil // system objects are still to come: there is none
 	}
 	for _, at := range q.Attributes {
 		if _, ok := kmip.RuleOf(at.AttributeID); !ok {

@@ -86,6 +86,8 @@ func (s *Server) item(ctx context.Context, c *call, e *entry, authenticated bool
 		err = item.Err
 	case !authenticated && !e.anonymous:
 		err = kmip.Fail(kmip.KindNotAuthenticated, "the certificate belongs to no client of this server")
+	case item.Ephemeral:
+		err = kmip.Fail(kmip.KindUnsupportedFeature, "ephemeral items are not supported")
 	case r.AsynchronousIndicator == kmip.AsynchronousIndicatorMandatory:
 		err = kmip.Fail(kmip.KindUnsupportedFeature, "asynchronous processing is not supported")
 	}

@@ -19,8 +19,8 @@ func locate(ctx context.Context, c *call, r *payload.LocateRequest) (*payload.Lo
 	if r.StorageStatusMask != nil {
 		q.Storage = kmip.StorageStatusMask(*r.StorageStatusMask) //nolint:gosec // a mask: the bits count
 	}
-	if r.MaximumItems != nil && *r.MaximumItems == 0 {
-		q.Maximum = 0
+	if r.ObjectClassMask != nil {
+		q.Classes = kmip.ObjectClassMask(*r.ObjectClassMask) //nolint:gosec // a mask: the bits count
 	}
 	found, err := c.server.Custody.Locate(ctx, c.scope, q)
 	if err != nil {

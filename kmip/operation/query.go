@@ -10,6 +10,9 @@ import (
 // query answers from the table that the server runs on (§6.1.40). What the
 // version of the request does not have, dialect leaves out.
 func query(ctx context.Context, c *call, r *payload.QueryRequest) (*payload.QueryResponse, error) {
+	if r.ObjectGroups != nil {
+		return nil, refused(ctx, c, kmip.OperationQuery, kmip.Fail(kmip.KindUnsupportedFeature, "Query about groups of objects is not supported"))
+	}
 	if err := c.server.Custody.Record(ctx, c.scope, kmip.OperationQuery.String()); err != nil {
 		return nil, err
 	}
