@@ -1,8 +1,3 @@
-//go:build testscript
-
-// The scripts run with -tags testscript until go.mod has golang.org/x/tools,
-// which testscript imports.
-
 package main
 
 import (

@@ -170,6 +170,9 @@ func (c *Client) roundTrip(ctx context.Context, message kmip.Item) ([]byte, erro
 
 // cause prefers the end of the context over the deadline that it led to.
 func cause(ctx context.Context, verb string, err error) error {
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		<-ctx.Done() // the connection saw the same deadline a moment earlier
+	}
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
