@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -28,7 +29,27 @@ func (c *core) health(ctx context.Context) error {
 	if err := c.store.Ping(ctx); err != nil {
 		return err
 	}
+	if err := c.checkClock(ctx); err != nil {
+		return err
+	}
 	return c.ring.Check(ctx)
+}
+
+// clockTolerance is how far the clocks of node and database may be apart:
+// dates change the state of keys, and all nodes must agree when.
+const clockTolerance = 500 * time.Millisecond
+
+func (c *core) checkClock(ctx context.Context) error {
+	before := time.Now()
+	there, err := c.store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	after := time.Now()
+	if there.Before(before.Add(-clockTolerance)) || there.After(after.Add(clockTolerance)) {
+		return fmt.Errorf("the clock of this machine and that of the database differ by %s; set both by NTP", there.Sub(before).Round(time.Millisecond))
+	}
+	return nil
 }
 
 func (c *core) status(ctx context.Context, connections int) api.Status {
@@ -44,6 +65,8 @@ func (c *core) status(ctx context.Context, connections int) api.Status {
 		s.Store.Kind = "sqlite"
 	}
 	if err := c.store.Ping(ctx); err != nil {
+		s.Store.Healthy, s.Store.Detail = false, err.Error()
+	} else if err := c.checkClock(ctx); err != nil {
 		s.Store.Healthy, s.Store.Detail = false, err.Error()
 	}
 	if err := c.ring.Check(ctx); err != nil {

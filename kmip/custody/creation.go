@@ -239,7 +239,7 @@ func withDigest(a kmip.Attributes, n newborn) (kmip.Attributes, error) {
 		data = o.CertificateValue
 	case o.Type == kmip.ObjectTypeOpaqueObject:
 		data, format = o.OpaqueDataValue.Reveal(), 0
-	case o.Key == nil || !o.HasValue():
+	case o.Key == nil || !o.HasValue() || o.Key.Wrapping != nil: // nothing there, or nothing that the server can read
 		return a, nil
 	case o.Key.Material != nil:
 		data = o.Key.Material.Reveal()

@@ -51,6 +51,12 @@ func inspect(typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (ne
 			return n, err
 		}
 		n.algorithm, n.length, n.format = info.PublicKeyAlgorithm, info.PublicKeyBits, kmip.KeyFormatTypeX509
+		if a := attrs.Uint32(kmip.TagCryptographicAlgorithm); a != 0 && n.algorithm != 0 && a != uint32(n.algorithm) {
+			return n, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Algorithm and certificate differ")
+		}
+		if l := attrs.Int32(kmip.TagCryptographicLength); l != 0 && n.length != 0 && l != n.length {
+			return n, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Length and certificate differ")
+		}
 		return n, nil
 	case kmip.ObjectTypeOpaqueObject:
 		n.format = kmip.KeyFormatTypeOpaque

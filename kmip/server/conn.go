@@ -32,7 +32,7 @@ type conn struct {
 func newConn(s *Server, raw net.Conn) *conn {
 	c := &conn{s: s, raw: raw, peer: raw.RemoteAddr().String()}
 	c.tls = tls.Server(raw, s.c.TLS)
-	c.reader = messageReader{conn: c.tls, t: s.c.Timeouts}
+	c.reader = messageReader{conn: c.tls, t: s.c.Timeouts, stopped: c.stopped}
 	return c
 }
 
@@ -44,6 +44,12 @@ func (c *conn) drain() {
 	if !c.busy {
 		_ = c.raw.SetReadDeadline(time.Now())
 	}
+}
+
+func (c *conn) stopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.draining
 }
 
 // begin marks the connection busy; it returns false when it is to end.
@@ -136,6 +142,8 @@ type messageReader struct {
 	conn *tls.Conn
 	t    Timeouts
 	got  int // bytes of the current message
+	// stopped tells that the connection is to end between two messages.
+	stopped func() bool
 }
 
 const headerBytes = 8
@@ -147,6 +155,9 @@ func (r *messageReader) Read(p []byte) (int, error) {
 	if before == 0 {
 		if err := r.conn.SetReadDeadline(time.Now().Add(r.t.Idle)); err != nil {
 			return 0, err
+		}
+		if r.stopped() { // else whoever stops it does so after the deadline was set, and ends the wait
+			return 0, net.ErrClosed
 		}
 	}
 	n, err := r.conn.Read(p)
