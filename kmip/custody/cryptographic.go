@@ -18,6 +18,8 @@ type CipherArgs struct {
 	IV         []byte
 	AAD        []byte
 	Tag        []byte
+	// TagInData: an authentication tag stands at the end of Data.
+	TagInData bool
 }
 
 // Encrypt encrypts under a managed key (§6.1.17). It takes from the Usage
@@ -58,6 +60,11 @@ func (s *Service) cipher(ctx context.Context, sc *Scope, action, uid string, arg
 		r := crypto.CipherRequest{
 			Algorithm: kmip.CryptographicAlgorithm(m.row.Algorithm), Parameters: m.parameters(args.Parameters),
 			Data: args.Data, IV: args.IV, AAD: args.AAD, Tag: args.Tag,
+		}
+		if args.TagInData && crypto.Authenticated(r.Algorithm, r.Parameters) && r.Tag == nil {
+			if r.Data, r.Tag, err = crypto.SplitTag(r.Data, r.Parameters); err != nil {
+				return o, err
+			}
 		}
 		r.Key, r.Format, r.Transparent = value.Key.Material, value.Key.Format, value.Key.Transparent
 		result, err = compute(r)

@@ -53,6 +53,8 @@ func (c codec) payload(op kmip.Operation, d direction, i kmip.Item, into any) er
 		r.ByIndex = c.old()
 	case *payload.DeleteAttributeRequest:
 		r.ByIndex = c.old()
+	case *payload.DecryptRequest:
+		r.TagInData = !c.inTable(table, kmip.TagAuthenticatedEncryptionTag)
 	}
 	bit := versionBit(c.v)
 	for _, row := range table {

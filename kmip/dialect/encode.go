@@ -19,6 +19,11 @@ func (c codec) payloadItem(op kmip.Operation, d direction, from any) kmip.Item {
 		return i
 	}
 	table := tableOf(op, d)
+	if r, ok := from.(*payload.EncryptResponse); ok && r.AuthenticatedEncryptionTag != nil && !c.inTable(table, kmip.TagAuthenticatedEncryptionTag) {
+		joined := *r // KMIP 1.2 and 1.3 have no field for the tag: it follows the data
+		joined.Data = append(r.Data[:len(r.Data):len(r.Data)], r.AuthenticatedEncryptionTag...)
+		from = &joined
+	}
 	v := reflect.ValueOf(from).Elem()
 	p := planOf(v.Type())
 	i.Items = make([]kmip.Item, 0, len(p.fields)+2)

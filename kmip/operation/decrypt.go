@@ -18,7 +18,7 @@ func decrypt(ctx context.Context, c *call, r *payload.DecryptRequest) (*payload.
 	}
 	out, err := c.server.Custody.Decrypt(ctx, c.scope, uid, custody.CipherArgs{
 		Parameters: parameters(r.CryptographicParameters), Data: r.Data, IV: r.IVCounterNonce,
-		AAD: r.AuthenticatedEncryptionAdditionalData, Tag: r.AuthenticatedEncryptionTag,
+		AAD: r.AuthenticatedEncryptionAdditionalData, Tag: r.AuthenticatedEncryptionTag, TagInData: r.TagInData,
 	})
 	if err != nil {
 		return nil, err

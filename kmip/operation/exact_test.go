@@ -237,3 +237,25 @@ func TestAttributesSurviveClientsOfOtherVersions(t *testing.T) {
 		}
 	}
 }
+
+// Where a version has no field for the tag of authenticated encryption, the tag
+// follows the data, and versions understand each other.
+func TestAuthenticationTagsInEveryVersion(t *testing.T) {
+	s := newServer(t)
+	uid := one[payload.CreateResponse](s, kmip.V14, kmip.OperationCreate, &payload.CreateRequest{
+		ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(kmip.DateTime(kmip.TagActivationDate, s.svc.Clock.Now())),
+	}).UniqueIdentifier
+	gcm := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeGCM), kmip.Integer(kmip.TagTagLength, 12))
+	for _, v := range []kmip.Version{kmip.V12, kmip.V13, kmip.V14, kmip.V21, kmip.V30} {
+		enc := one[payload.EncryptResponse](s, v, kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: []byte("plain")})
+		if got := len(enc.Data) + len(enc.AuthenticatedEncryptionTag); got != len("plain")+12 {
+			t.Errorf("KMIP %s: data and tag have %d bytes", v, got)
+		}
+		dec := one[payload.DecryptResponse](s, v, kmip.OperationDecrypt, &payload.DecryptRequest{
+			UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: enc.Data, IVCounterNonce: enc.IVCounterNonce, AuthenticatedEncryptionTag: enc.AuthenticatedEncryptionTag,
+		})
+		if string(dec.Data) != "plain" {
+			t.Errorf("KMIP %s: %q", v, dec.Data)
+		}
+	}
+}

@@ -13,6 +13,9 @@ type DecryptRequest struct {
 	FinalIndicator                        *bool
 	AuthenticatedEncryptionAdditionalData []byte
 	AuthenticatedEncryptionTag            []byte
+	// TagInData tells that the version has no field for the tag: it stands at
+	// the end of Data.
+	TagInData bool `kmip:"-"`
 }
 
 // DecryptResponse carries the plaintext.
