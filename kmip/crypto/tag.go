@@ -2,10 +2,6 @@ package crypto
 
 import "github.com/claviger/claviger/kmip"
 
-// defaultTagBytes is the length of an authentication tag when Tag Length is
-// not given.
-const defaultTagBytes = 16
-
 // Authenticated reports whether algorithm and parameters make an authentication
 // tag.
 func Authenticated(alg kmip.CryptographicAlgorithm, p kmip.CryptographicParameters) bool {
@@ -18,13 +14,14 @@ func Authenticated(alg kmip.CryptographicAlgorithm, p kmip.CryptographicParamete
 
 // SplitTag separates a tag from the ciphertext that it follows, as it does
 // where a message has no field for it (KMIP 1.2 and 1.3). Returns
-// KindCryptographicFailure if there is not even a tag.
+// KindTagLength for an impossible Tag Length, KindCryptographicFailure if
+// there is not even a tag.
 func SplitTag(data []byte, p kmip.CryptographicParameters) (ciphertext, tag []byte, err error) {
-	n := defaultTagBytes
-	if p.TagLength != nil {
-		n = int(*p.TagLength)
+	n, err := tagLength(&p)
+	if err != nil {
+		return nil, nil, err
 	}
-	if n < 0 || n > len(data) {
+	if n > len(data) {
 		return nil, nil, errDecrypt()
 	}
 	return data[:len(data)-n], data[len(data)-n:], nil

@@ -46,7 +46,7 @@ func scanObject(r row, o *store.Object, more ...any) error {
 	o.Activation = column.OptionalTime(activation)
 	o.Deactivation = column.OptionalTime(deactivation)
 	o.Destroyed = column.OptionalTime(destroyed)
-	o.Counter = counterOf(left, allocated, served, used)
+	o.Counter = column.Counter(left, allocated, served, used)
 	return err
 }
 
