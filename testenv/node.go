@@ -122,7 +122,7 @@ dir = %q
 
 func (n *Node) initialise(t testing.TB) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), n.program, "init", "--config", n.config) //nolint:gosec // our own program
+	cmd := exec.CommandContext(t.Context(), n.program, "init", "--config", n.config)
 	cmd.Env = n.env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("claviger init: %v\n%s", err, out)
@@ -167,8 +167,8 @@ func (n *Node) run(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()                                                                    //nolint:errcheck // the process has its own
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), n.program, n.args...) //nolint:gosec // our own program
+	defer log.Close()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), n.program, n.args...)
 	cmd.Env, cmd.Stderr = n.env, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := cmd.StdoutPipe()
@@ -269,7 +269,7 @@ func (n *Node) Restart(t testing.TB) {
 // it prints.
 func (n *Node) CLI(t testing.TB, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), n.program, append([]string{"--context", n.Context}, args...)...) //nolint:gosec // our own program
+	cmd := exec.CommandContext(t.Context(), n.program, append([]string{"--context", n.Context}, args...)...)
 	cmd.Env = n.env
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -336,7 +336,7 @@ var build = sync.OnceValues(func() (string, error) {
 		return filepath.Abs(path)
 	}
 	// A process cannot remove its own: those of processes that have ended go.
-	old, _ := filepath.Glob(filepath.Join(os.TempDir(), programPrefix+"*")) //nolint:errcheck // a constant pattern
+	old, _ := filepath.Glob(filepath.Join(os.TempDir(), programPrefix+"*"))
 	for _, dir := range old {
 		pid, err := strconv.Atoi(strings.Split(strings.TrimPrefix(filepath.Base(dir), programPrefix), "-")[0])
 		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
@@ -348,7 +348,7 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "claviger")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/claviger/claviger/cmd/claviger").CombinedOutput() //nolint:gosec,noctx // once, for the whole process
+	out, err := exec.Command("go", "build", "-o", path, "github.com/claviger/claviger/cmd/claviger").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}

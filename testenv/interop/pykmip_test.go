@@ -54,7 +54,7 @@ func walk(t *testing.T, python string, n *testenv.Node, otherCert, otherKey, ver
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, python, filepath.Join("testdata", "pykmip_walk.py"), //nolint:gosec // our own script
+	cmd := exec.CommandContext(ctx, python, filepath.Join("testdata", "pykmip_walk.py"),
 		"--host", host, "--port", port, "--ca", n.CA, "--cert", n.Cert, "--key", n.Key,
 		"--other-cert", otherCert, "--other-key", otherKey, "--version", version, "--prefix", "v"+version+"-")
 	cmd.Env = append(os.Environ(), "PYTHONWARNINGS=ignore", "PYTHONDONTWRITEBYTECODE=1")
@@ -90,7 +90,7 @@ func pythonWithPyKMIP(t *testing.T) string {
 		if python == "" {
 			continue
 		}
-		cmd := exec.CommandContext(t.Context(), python, "-W", "ignore", "-c", "import ssl, kmip.pie.client; ssl.wrap_socket") //nolint:gosec // a test
+		cmd := exec.CommandContext(t.Context(), python, "-W", "ignore", "-c", "import ssl, kmip.pie.client; ssl.wrap_socket")
 		if cmd.Run() == nil {
 			return python
 		}
