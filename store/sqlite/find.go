@@ -27,6 +27,12 @@ func findSQL(domain string, q store.Query) (string, []any) {
 	var b strings.Builder
 	b.WriteString(`select ` + objectColumns + objectSource + ` where o.domain = ?`)
 	args := []any{domain}
+	// What finds few objects is to be used, not an index on state or date: a
+	// plus sign before a column forbids those.
+	plus := ""
+	if q.UIDs != nil || q.Names != nil || len(q.Sides) > 0 {
+		plus = "+"
+	}
 	and := func(condition string, values ...any) {
 		b.WriteString(` and ` + condition)
 		args = append(args, values...)
@@ -38,7 +44,7 @@ func findSQL(domain string, q store.Query) (string, []any) {
 		and(`o.type in (select value from json_each(?))`, list(q.Types))
 	}
 	if q.States != nil {
-		and(`o.state in (select value from json_each(?))`, list(q.States))
+		and(plus+`o.state in (select value from json_each(?))`, list(q.States))
 	}
 	if q.Algorithm != nil {
 		and(`o.algorithm = ?`, int64(*q.Algorithm))
@@ -71,14 +77,14 @@ func findSQL(domain string, q store.Query) (string, []any) {
 		and(`o.creator = ?`, q.Creator)
 	}
 	if !q.InitialFrom.IsZero() {
-		and(`o.initial_date >= ?`, column.Micro(q.InitialFrom))
+		and(plus+`o.initial_date >= ?`, column.Micro(q.InitialFrom))
 	}
 	if !q.InitialTo.IsZero() {
-		and(`o.initial_date <= ?`, column.Micro(q.InitialTo))
+		and(plus+`o.initial_date <= ?`, column.Micro(q.InitialTo))
 	}
 	if q.After != nil {
 		and(`(o.initial_date, o.uid) < (?, ?)`, column.Micro(q.After.Initial), q.After.UID)
 	}
-	b.WriteString(` order by o.initial_date desc, o.uid desc limit ?`)
+	b.WriteString(` order by ` + plus + `o.initial_date desc, ` + plus + `o.uid desc limit ?`)
 	return b.String(), append(args, q.Limit)
 }
