@@ -70,7 +70,7 @@ func Enumeration[T ~uint32](tag Tag, v T) Item {
 
 // Mask makes an Integer that holds a bit mask.
 func Mask[T ~uint32](tag Tag, v T) Item {
-	return Item{Tag: tag, Type: TypeInteger, Int: int64(int32(v))} //nolint:gosec // a mask: the bits count
+	return Item{Tag: tag, Type: TypeInteger, Int: int64(int32(v))}
 }
 
 // Boolean makes a Boolean.

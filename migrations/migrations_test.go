@@ -123,7 +123,7 @@ func columns(t *testing.T, db *sql.DB, text string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rows.Close() //nolint:errcheck // Err tells
+	defer rows.Close()
 	var list []string
 	for rows.Next() {
 		var s string

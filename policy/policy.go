@@ -70,7 +70,7 @@ func Decide(r Request) Decision {
 		return Decision{Reason: "role " + r.Principal.Role + " is not for a " + r.Principal.Kind}
 	case role.kind == KindClient && r.Resource.Domain != r.Principal.Domain:
 		return Decision{Reason: "another domain"}
-	case !role.actions[r.Action] && !(role.all && !administrative[r.Action]):
+	case !role.grants(r.Action):
 		return Decision{Reason: "role " + r.Principal.Role + " does not grant " + r.Action}
 	}
 	return Decision{Allow: true, Reason: "role " + r.Principal.Role}

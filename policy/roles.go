@@ -24,6 +24,11 @@ type role struct {
 	actions map[string]bool
 }
 
+// grants reports whether the role allows an action.
+func (r role) grants(action string) bool {
+	return r.actions[action] || r.all && !administrative[action]
+}
+
 func set(names ...string) map[string]bool {
 	m := make(map[string]bool, len(names))
 	for _, n := range names {

@@ -47,7 +47,8 @@ func runContainer(t testing.TB) (string, error) {
 	if err := hasImage(ctx, image); err != nil {
 		return "", err
 	}
-	c, err := testcontainers.Run(ctx, image,
+	c, err := testcontainers.Run(
+		ctx, image,
 		testcontainers.WithExposedPorts("5432/tcp"),
 		testcontainers.WithWaitStrategyAndDeadline(time.Minute,
 			wait.ForLog("database system is ready to accept connections")),
@@ -95,7 +96,7 @@ func hasImage(ctx context.Context, image string) error {
 	if err != nil {
 		return fmt.Errorf("%w: no container engine: %w", errMissing, err)
 	}
-	defer engine.Close() //nolint:errcheck // nothing to do about it
+	defer engine.Close()
 	if _, err := engine.ImageInspect(ctx, image); err != nil {
 		return fmt.Errorf("%w: no image %s (testenv/images/postgres/build.sh makes it)", errMissing, image)
 	}

@@ -21,7 +21,7 @@ func TestStoreOnAContainer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // closed below
+	defer s.Close()
 	err = s.Commit(t.Context(), store.Change{
 		Insert: []store.Object{{Domain: "d", UID: "1", Revision: 1, Material: []byte("sealed")}},
 		Take:   []store.Name{{Domain: "d", Value: "n", UID: "1"}},

@@ -69,7 +69,7 @@ func execute(t testing.TB, base, text string) {
 	if err != nil {
 		t.Fatalf("connect to Postgres: %v", err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing to do about it
+	defer conn.Close(ctx)
 	if _, err := conn.Exec(ctx, text); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}

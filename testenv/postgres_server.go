@@ -44,7 +44,7 @@ func startPostgres() (string, error) {
 		return "", err
 	}
 	for _, d := range []string{dir, filepath.Join(dir, "socket")} {
-		if err := errors.Join(os.MkdirAll(d, 0o755), os.Chmod(d, 0o755)); err != nil { //nolint:gosec // the socket is for any user
+		if err := errors.Join(os.MkdirAll(d, 0o755), os.Chmod(d, 0o755)); err != nil {
 			return "", err
 		}
 		if c := attributes.Credential; c != nil {
@@ -57,7 +57,7 @@ func startPostgres() (string, error) {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
 
-	cmd := exec.Command("/bin/sh", "-c", superviseScript, "claviger-postgres", bin, dir) //nolint:gosec // our own script
+	cmd := exec.Command("/bin/sh", "-c", superviseScript, "claviger-postgres", bin, dir)
 	cmd.SysProcAttr = attributes
 	cmd.Dir = dir
 	// The write end stays open, and closes with this process.
@@ -67,11 +67,11 @@ func startPostgres() (string, error) {
 	if err := cmd.Start(); err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
-	go cmd.Wait() //nolint:errcheck // no zombie when it ends early
+	go cmd.Wait()
 	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres"}
 	u.RawQuery = url.Values{"host": {filepath.Join(dir, "socket")}, "sslmode": {"disable"}}.Encode()
 	if err := answers(u.String(), 30*time.Second); err != nil {
-		log, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:errcheck,gosec // best effort
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return "", fmt.Errorf("server does not answer: %w\n%s", err, log)
 	}
 	return u.String(), nil
@@ -88,7 +88,7 @@ func initDatabase(bin, dir string, attributes *syscall.SysProcAttr) error {
 		{"--no-locale"},
 	} {
 		args := append([]string{"-D", filepath.Join(dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"}, locale...)
-		cmd := exec.Command(filepath.Join(bin, "initdb"), args...) //nolint:gosec // found by us
+		cmd := exec.Command(filepath.Join(bin, "initdb"), args...)
 		cmd.SysProcAttr = attributes
 		cmd.Dir = dir
 		var out bytes.Buffer
@@ -111,7 +111,7 @@ func postgresPrograms() (string, error) {
 	if p, err := exec.LookPath("initdb"); err == nil {
 		folders = append(folders, filepath.Dir(p))
 	}
-	debian, _ := filepath.Glob("/usr/lib/postgresql/*/bin") //nolint:errcheck // a constant pattern
+	debian, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	slices.Reverse(debian)
 	for _, d := range append(folders, debian...) {
 		ok := true

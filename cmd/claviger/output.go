@@ -93,6 +93,6 @@ func terminal(r io.Reader) (int, bool) {
 	if !ok {
 		return 0, false
 	}
-	fd := int(f.Fd()) //nolint:gosec // descriptors are small
+	fd := int(f.Fd())
 	return fd, term.IsTerminal(fd)
 }

@@ -205,7 +205,7 @@ func (t *Token) attributes(s *session, handle pkcs11.ObjectHandle) (hsm.Key, []b
 	yes := func(typ uint) bool { return len(values[typ]) == 1 && values[typ][0] == 1 }
 	notNo := func(typ uint) bool { return len(values[typ]) != 1 || values[typ][0] != 0 }
 	k := hsm.Key{
-		ID: hex.EncodeToString(values[pkcs11.CKA_ID]), Bits: 8 * int(ulong(values[pkcs11.CKA_VALUE_LEN])),
+		ID: hex.EncodeToString(values[pkcs11.CKA_ID]), Bits: 8 * int(ulong(values[pkcs11.CKA_VALUE_LEN])), //nolint:gosec // keys are short
 		Sensitive: yes(pkcs11.CKA_SENSITIVE), Extractable: notNo(pkcs11.CKA_EXTRACTABLE),
 		AlwaysSensitive: yes(pkcs11.CKA_ALWAYS_SENSITIVE), NeverExtractable: yes(pkcs11.CKA_NEVER_EXTRACTABLE),
 		Encrypt: yes(pkcs11.CKA_ENCRYPT), Decrypt: yes(pkcs11.CKA_DECRYPT),

@@ -213,7 +213,7 @@ func (t *Token) login(ctx context.Context, anchor pkcs11.SessionHandle, flags ui
 // pinText is the PIN's own memory as a string, without the copy that could
 // not be overwritten. It lives for the call of Login only.
 func pinText(pin *secret.Bytes) string {
-	return unsafe.String(unsafe.SliceData(pin.Reveal()), pin.Len())
+	return unsafe.String(unsafe.SliceData(pin.Reveal()), pin.Len()) //nolint:gosec // the binding wants a string; the PIN is destroyed after it
 }
 
 func (t *Token) stop(err error) error {

@@ -22,25 +22,25 @@ func (b Binding) append(dst []byte, at ref) []byte {
 	dst = append(dst, formatVersion)
 	dst = append(dst, "claviger material\x00"...)
 	dst = appendText(dst, at.domain)
-	dst = appendUint32(dst, uint32(at.generation))
+	dst = appendUint32(dst, uint32(at.generation)) //nolint:gosec // bits, and lengths of short texts
 	dst = appendText(dst, b.UID)
 	dst = appendUint32(dst, b.ObjectType)
 	dst = appendUint32(dst, b.Algorithm)
-	dst = appendUint32(dst, uint32(b.LengthBits))
-	return appendUint32(dst, uint32(b.MaterialVersion))
+	dst = appendUint32(dst, uint32(b.LengthBits))       //nolint:gosec // bits, and lengths of short texts
+	return appendUint32(dst, uint32(b.MaterialVersion)) //nolint:gosec // bits, and lengths of short texts
 }
 
 // aad is what a wrapped domain key is bound to.
 func (k DomainKey) aad() []byte {
 	dst := append([]byte{formatVersion}, "claviger domain key\x00"...)
 	dst = appendText(dst, k.Domain)
-	dst = appendUint32(dst, uint32(k.Generation))
+	dst = appendUint32(dst, uint32(k.Generation)) //nolint:gosec // bits, and lengths of short texts
 	dst = appendText(dst, k.Token)
 	return appendText(dst, k.RootKey)
 }
 
 func appendText(dst []byte, s string) []byte {
-	return append(appendUint32(dst, uint32(len(s))), s...)
+	return append(appendUint32(dst, uint32(len(s))), s...) //nolint:gosec // bits, and lengths of short texts
 }
 
 func appendUint32(dst []byte, v uint32) []byte { return binary.BigEndian.AppendUint32(dst, v) }

@@ -51,7 +51,7 @@ func newDomainKey(at ref, value *secret.Bytes) (*domainKey, error) {
 }
 
 func derive(at ref, value *secret.Bytes, purpose string) (*secret.Bytes, error) {
-	info := appendText(appendUint32([]byte("claviger/1 "+purpose+"\x00"), uint32(at.generation)), at.domain)
+	info := appendText(appendUint32([]byte("claviger/1 "+purpose+"\x00"), uint32(at.generation)), at.domain) //nolint:gosec // bits, not a number
 	sub, err := hkdf.Key(sha256.New, value.Reveal(), nil, string(info), sha256.Size)
 	if err != nil {
 		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)

@@ -100,7 +100,7 @@ func (c *Client) Do(ctx context.Context, items ...payload.RequestItem) (*payload
 	if len(items) > 1 {
 		for n := range r.Items {
 			if r.Items[n].UniqueBatchItemID == nil {
-				r.Items[n].UniqueBatchItemID = binary.BigEndian.AppendUint32(nil, uint32(n+1)) //nolint:gosec // a client's own batch
+				r.Items[n].UniqueBatchItemID = binary.BigEndian.AppendUint32(nil, uint32(n+1))
 			}
 		}
 	}

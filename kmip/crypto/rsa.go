@@ -23,7 +23,7 @@ func encryptRSA(r *CipherRequest) (CipherResult, error) {
 		data, err = rsa.EncryptOAEPWithOptions(r.rand(), key, r.Data, opts)
 	case kmip.PaddingMethodPKCS1V15:
 		//lint:ignore SA1019 the protocol has it; decryption is the dangerous half
-		data, err = rsa.EncryptPKCS1v15(r.rand(), key, r.Data) //nolint:gosec,staticcheck // the protocol has it; decryption is the dangerous half
+		data, err = rsa.EncryptPKCS1v15(r.rand(), key, r.Data) //nolint:staticcheck // the protocol has it; decryption is the dangerous half
 	default:
 		return CipherResult{}, errRSAPadding(r.Parameters.PaddingMethod)
 	}

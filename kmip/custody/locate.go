@@ -280,7 +280,14 @@ func matchesValue(has, asked kmip.Item) bool {
 	}
 	for _, f := range asked.Items {
 		h, ok := has.Field(f.Tag)
-		if !ok || f.Type == kmip.TypeStructure && !matchesValue(h, f) || f.Type != kmip.TypeStructure && !(h.Int == f.Int && bytes.Equal(h.Bytes, f.Bytes)) {
+		if !ok {
+			return false
+		}
+		same := h.Int == f.Int && bytes.Equal(h.Bytes, f.Bytes)
+		if f.Type == kmip.TypeStructure {
+			same = matchesValue(h, f)
+		}
+		if !same {
 			return false
 		}
 	}

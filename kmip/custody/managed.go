@@ -54,10 +54,10 @@ func macMessage(row store.Object) []byte {
 	text(row.Creator)
 	b = binary.BigEndian.AppendUint32(b, row.Type)
 	b = binary.BigEndian.AppendUint32(b, uint32(row.State))
-	b = binary.BigEndian.AppendUint64(b, uint64(row.Initial.UnixMicro())) //nolint:gosec // bits
-	b = binary.BigEndian.AppendUint64(b, uint64(row.Revision))            //nolint:gosec // bits
-	b = binary.BigEndian.AppendUint32(b, uint32(row.Generation))          //nolint:gosec // bits
-	b = binary.BigEndian.AppendUint32(b, uint32(row.MaterialVersion))     //nolint:gosec // bits
+	b = binary.BigEndian.AppendUint64(b, uint64(row.Initial.UnixMicro()))
+	b = binary.BigEndian.AppendUint64(b, uint64(row.Revision))        //nolint:gosec // bits
+	b = binary.BigEndian.AppendUint32(b, uint32(row.Generation))      //nolint:gosec // bits
+	b = binary.BigEndian.AppendUint32(b, uint32(row.MaterialVersion)) //nolint:gosec // bits
 	sum := sha256.Sum256(row.Material)
 	b = append(b, sum[:]...)
 	return append(b, row.Attributes...)

@@ -67,11 +67,12 @@ func (c codec) oldAttribute(a kmip.Attribute, index *int32) (kmip.Item, bool) {
 	if !c.attributeExists(a.AttributeID) {
 		return kmip.Item{}, false
 	}
-	value, ok := a.Value, true
-	if a.IsVendor() {
-		value = c.plain(value)
-	} else if value, ok = c.legalValue(value); !ok {
-		return kmip.Item{}, false
+	value := c.plain(a.Value)
+	if !a.IsVendor() {
+		var ok bool
+		if value, ok = c.legalValue(a.Value); !ok {
+			return kmip.Item{}, false
+		}
 	}
 	i := kmip.Item{Tag: kmip.TagAttribute, Type: kmip.TypeStructure, Items: make([]kmip.Item, 0, 3)}
 	i.Items = append(i.Items, kmip.Text(kmip.TagAttributeName, a.String()))

@@ -87,7 +87,7 @@ var plans sync.Map // reflect.Type → *plan
 
 func planOf(t reflect.Type) *plan {
 	if p, ok := plans.Load(t); ok {
-		return p.(*plan) //nolint:errcheck,forcetypeassert // only plans are stored
+		return p.(*plan)
 	}
 	p := &plan{}
 	for i := range t.NumField() {

@@ -36,7 +36,8 @@ func (s *server) objects() objects {
 		Object: &kmip.Object{Type: kmip.ObjectTypeSecretData, SecretDataType: kmip.SecretDataTypePassword, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: secret.Copy([]byte("pw"))}},
 	}).UniqueIdentifier
 	o.noEncrypt = one[payload.CreateResponse](s, kmip.V21, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: template(
-		now, kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskDecrypt))}).UniqueIdentifier
+		now, kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskDecrypt),
+	)}).UniqueIdentifier
 	return o
 }
 
@@ -79,21 +80,33 @@ func TestErrorsOfEveryOperation(t *testing.T) {
 		{"register with a wrong length", kmip.OperationRegister, func(objects) any {
 			return &payload.RegisterRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Object: key(256)}
 		}, kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidAttributeValue, kmip.ResultReasonInvalidAttributeValue},
-		{"get of nothing", kmip.OperationGet, func(objects) any { return &payload.GetRequest{UniqueIdentifier: ref("nothing")} },
-			kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonObjectNotFound},
-		{"get by an identifier that cannot be", kmip.OperationGet, func(objects) any { return &payload.GetRequest{UniqueIdentifier: ref(long)} },
-			kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonObjectNotFound},
-		{"get of what is destroyed", kmip.OperationGet, func(o objects) any { return &payload.GetRequest{UniqueIdentifier: ref(o.destroyed)} },
-			kmip.ResultReasonIllegalOperation, kmip.ResultReasonObjectDestroyed, kmip.ResultReasonObjectDestroyed},
-		{"get of what is sensitive", kmip.OperationGet, func(o objects) any { return &payload.GetRequest{UniqueIdentifier: ref(o.sensitive)} },
-			kmip.ResultReasonSensitive, kmip.ResultReasonSensitive, kmip.ResultReasonSensitive},
-		{"get of what is not extractable", kmip.OperationGet, func(o objects) any { return &payload.GetRequest{UniqueIdentifier: ref(o.fixed)} },
-			kmip.ResultReasonNotExtractable, kmip.ResultReasonNotExtractable, kmip.ResultReasonNotExtractable},
+		{
+			"get of nothing", kmip.OperationGet, func(objects) any { return &payload.GetRequest{UniqueIdentifier: ref("nothing")} },
+			kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonObjectNotFound,
+		},
+		{
+			"get by an identifier that cannot be", kmip.OperationGet, func(objects) any { return &payload.GetRequest{UniqueIdentifier: ref(long)} },
+			kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonObjectNotFound,
+		},
+		{
+			"get of what is destroyed", kmip.OperationGet, func(o objects) any { return &payload.GetRequest{UniqueIdentifier: ref(o.destroyed)} },
+			kmip.ResultReasonIllegalOperation, kmip.ResultReasonObjectDestroyed, kmip.ResultReasonObjectDestroyed,
+		},
+		{
+			"get of what is sensitive", kmip.OperationGet, func(o objects) any { return &payload.GetRequest{UniqueIdentifier: ref(o.sensitive)} },
+			kmip.ResultReasonSensitive, kmip.ResultReasonSensitive, kmip.ResultReasonSensitive,
+		},
+		{
+			"get of what is not extractable", kmip.OperationGet, func(o objects) any { return &payload.GetRequest{UniqueIdentifier: ref(o.fixed)} },
+			kmip.ResultReasonNotExtractable, kmip.ResultReasonNotExtractable, kmip.ResultReasonNotExtractable,
+		},
 		{"get in an impossible format", kmip.OperationGet, func(o objects) any {
 			return &payload.GetRequest{UniqueIdentifier: ref(o.active), KeyFormatType: kmip.KeyFormatTypeX509}
 		}, kmip.ResultReasonKeyFormatTypeNotSupported, kmip.ResultReasonKeyFormatTypeNotSupported, kmip.ResultReasonKeyFormatTypeNotSupported},
-		{"attributes of nothing", kmip.OperationGetAttributes, func(objects) any { return &payload.GetAttributesRequest{UniqueIdentifier: ref("nothing")} },
-			kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonObjectNotFound},
+		{
+			"attributes of nothing", kmip.OperationGetAttributes, func(objects) any { return &payload.GetAttributesRequest{UniqueIdentifier: ref("nothing")} },
+			kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonObjectNotFound,
+		},
 		{"an attribute named twice", kmip.OperationGetAttributes, func(o objects) any {
 			return &payload.GetAttributesRequest{UniqueIdentifier: ref(o.active), AttributeReference: []kmip.AttributeID{{Tag: kmip.TagName}, {Tag: kmip.TagName}}}
 		}, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage},
@@ -124,17 +137,25 @@ func TestErrorsOfEveryOperation(t *testing.T) {
 		{"delete what is required", kmip.OperationDeleteAttribute, func(o objects) any {
 			return &payload.DeleteAttributeRequest{UniqueIdentifier: ref(o.active), AttributeReference: []kmip.AttributeID{{Tag: kmip.TagCryptographicUsageMask}}}
 		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonAttributeReadOnly},
-		{"activate twice", kmip.OperationActivate, func(o objects) any { return &payload.ActivateRequest{UniqueIdentifier: ref(o.active)} },
-			kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
+		{
+			"activate twice", kmip.OperationActivate, func(o objects) any { return &payload.ActivateRequest{UniqueIdentifier: ref(o.active)} },
+			kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState,
+		},
 		{"revoke what is not active", kmip.OperationRevoke, func(o objects) any {
 			return &payload.RevokeRequest{UniqueIdentifier: ref(o.preActive), RevocationReason: reason}
 		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
-		{"revoke without a reason", kmip.OperationRevoke, func(o objects) any { return &payload.RevokeRequest{UniqueIdentifier: ref(o.active)} },
-			kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage},
-		{"destroy of an active key", kmip.OperationDestroy, func(o objects) any { return &payload.DestroyRequest{UniqueIdentifier: ref(o.active)} },
-			kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
-		{"destroy twice", kmip.OperationDestroy, func(o objects) any { return &payload.DestroyRequest{UniqueIdentifier: ref(o.destroyed)} },
-			kmip.ResultReasonPermissionDenied, kmip.ResultReasonObjectDestroyed, kmip.ResultReasonObjectDestroyed},
+		{
+			"revoke without a reason", kmip.OperationRevoke, func(o objects) any { return &payload.RevokeRequest{UniqueIdentifier: ref(o.active)} },
+			kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage,
+		},
+		{
+			"destroy of an active key", kmip.OperationDestroy, func(o objects) any { return &payload.DestroyRequest{UniqueIdentifier: ref(o.active)} },
+			kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState,
+		},
+		{
+			"destroy twice", kmip.OperationDestroy, func(o objects) any { return &payload.DestroyRequest{UniqueIdentifier: ref(o.destroyed)} },
+			kmip.ResultReasonPermissionDenied, kmip.ResultReasonObjectDestroyed, kmip.ResultReasonObjectDestroyed,
+		},
 		{"check of a mask that is not allowed", kmip.OperationCheck, func(o objects) any {
 			mask := int32(kmip.CryptographicUsageMaskSign)
 			return &payload.CheckRequest{UniqueIdentifier: ref(o.active), CryptographicUsageMask: &mask}
@@ -143,8 +164,10 @@ func TestErrorsOfEveryOperation(t *testing.T) {
 			n := int64(2)
 			return &payload.CheckRequest{UniqueIdentifier: ref(o.limited), UsageLimitsCount: &n}
 		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonUsageLimitExceeded, kmip.ResultReasonUsageLimitExceeded},
-		{"re-key of a private key", kmip.OperationReKey, func(o objects) any { return &payload.ReKeyRequest{UniqueIdentifier: ref(o.private)} },
-			kmip.ResultReasonPermissionDenied, kmip.ResultReasonInvalidObjectType, kmip.ResultReasonInvalidObjectType},
+		{
+			"re-key of a private key", kmip.OperationReKey, func(o objects) any { return &payload.ReKeyRequest{UniqueIdentifier: ref(o.private)} },
+			kmip.ResultReasonPermissionDenied, kmip.ResultReasonInvalidObjectType, kmip.ResultReasonInvalidObjectType,
+		},
 		{"re-key with an offset and nothing to shift", kmip.OperationReKey, func(o objects) any {
 			return &payload.ReKeyRequest{UniqueIdentifier: ref(o.preActive), Offset: &hour}
 		}, kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidField},

@@ -24,7 +24,7 @@ func TestSecretsNeverShow(t *testing.T) {
 		s.String(), fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %x %q %d", s, s, s, s, s, s, s),
 		fmt.Sprintf("%+v", struct{ S *secret.Bytes }{s}), log.String(), string(j),
 	} {
-		for _, form := range []string{value, fmt.Sprintf("%x", value), fmt.Sprint([]byte(value))} {
+		for _, form := range []string{value, fmt.Sprintf("%x", value), fmt.Sprintf("%d", []byte(value))} {
 			if strings.Contains(text, form) {
 				t.Errorf("%q shows the secret", text)
 			}

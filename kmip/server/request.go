@@ -137,7 +137,10 @@ func peekVersion(b []byte) kmip.Version {
 	}
 	major, ok1 := item(majorAt, kmip.TagProtocolVersionMajor)
 	minor, ok2 := item(minorAt, kmip.TagProtocolVersionMinor)
-	if v := kmip.Version(major<<8 | minor); ok1 && ok2 && major < 256 && minor < 256 && v.Supported() {
+	if !ok1 || !ok2 || major > 255 || minor > 255 {
+		return kmip.V10
+	}
+	if v := kmip.Version(major<<8 | minor); v.Supported() { //nolint:gosec // both below 256
 		return v
 	}
 	return kmip.V10

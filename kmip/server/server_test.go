@@ -198,7 +198,7 @@ func TestStuckPeersHoldUpNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer silent.Close() //nolint:errcheck // test
+	defer silent.Close()
 	header, body := n.dial(), n.dial()
 	if _, err := header.Write([]byte{0x42, 0x00}); err != nil {
 		t.Fatal(err)

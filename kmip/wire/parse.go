@@ -137,7 +137,7 @@ func (t *builder) build(dst *kmip.Item, b []byte) int {
 	head := binary.BigEndian.Uint32(b)
 	n := int(binary.BigEndian.Uint32(b[4:]))
 	v := b[headerBytes : headerBytes+n : headerBytes+n]
-	dst.Tag, dst.Type = kmip.Tag(head>>8), kmip.ItemType(head)
+	dst.Tag, dst.Type = kmip.Tag(head>>8), kmip.ItemType(head&0xff)
 	switch dst.Type {
 	case kmip.TypeStructure:
 		count := 0

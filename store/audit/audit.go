@@ -46,8 +46,8 @@ func (e Entry) Canonical() []byte {
 	}
 	b = append(b, "claviger audit 1\x00"...)
 	text(e.Node)
-	b = binary.BigEndian.AppendUint64(b, uint64(e.Counter))          //nolint:gosec // bits, not a number
-	b = binary.BigEndian.AppendUint64(b, uint64(e.Time.UnixMicro())) //nolint:gosec // bits, not a number
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Counter)) //nolint:gosec // bits, not a number
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Time.UnixMicro()))
 	for _, s := range []string{e.Domain, e.Actor, e.Source, e.Door, e.Operation, e.UID, e.Outcome, e.Reason, e.Detail, e.Request} {
 		text(s)
 	}

@@ -16,7 +16,7 @@ import (
 func TestWaitingReadsAreAnsweredTogether(t *testing.T) {
 	t.Parallel()
 	s := reopen(t, migrated(t)+"&pool_max_conns=1", store.Options{})
-	defer s.Close() //nolint:errcheck // the end of the test
+	defer s.Close()
 	var list []store.Object
 	for i := range 20 {
 		domain := fmt.Sprint("d", i%2)

@@ -22,7 +22,7 @@ func TestLostConnectionsDoNotLie(t *testing.T) {
 	t.Parallel()
 	p := newProxy(t, migrated(t))
 	s := reopen(t, p.url, store.Options{})
-	defer s.Close() //nolint:errcheck // the end of the test
+	defer s.Close()
 	var stop atomic.Bool
 	outcomes := sync.Map{}
 	var wait sync.WaitGroup
@@ -76,7 +76,7 @@ func TestLostConnectionsDoNotLie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // the end of the test
+	defer conn.Close(context.Background())
 	var count, last int64
 	if err := conn.QueryRow(t.Context(), `select count(*), max(counter) from audit`).Scan(&count, &last); err != nil {
 		t.Fatal(err)

@@ -72,7 +72,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 		sqlInsertObject, sqlUpdateObject, sqlDeleteObject, sqlReleaseName, sqlTakeName,
 		sqlDropSide, sqlAddSide, sqlCounterChange, sqlInsertEntry,
 	} {
-		st, err := conn.PrepareContext(ctx, text)
+		st, err := conn.PrepareContext(ctx, text) //nolint:sqlclosecheck // close does
 		if err != nil {
 			return nil, errors.Join(err, w.close())
 		}

@@ -43,7 +43,7 @@ func commitForever(url string) error {
 				if err != nil {
 					failed <- err
 				}
-				fmt.Println(uid)
+				fmt.Println(uid) //nolint:forbidigo // the parent reads it
 			}
 		}()
 	}
@@ -58,7 +58,7 @@ func TestAcknowledgedCommitsSurviveKill(t *testing.T) {
 	}
 	var acknowledged []string
 	for round := range 3 {
-		cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // ourselves
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), crashURL+"="+url)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()

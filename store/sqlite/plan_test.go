@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func TestSelectiveSearchesUseTheirIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // test
+	defer s.Close()
 	states := []store.State{1, 2, 3, 4}
 	for name, q := range map[string]store.Query{
 		"by name":       {Names: []string{"n"}, States: states, Limit: 50},
@@ -42,7 +43,7 @@ func TestSelectiveSearchesUseTheirIndex(t *testing.T) {
 			}
 			plan.WriteString(step + "\n")
 		}
-		if err := rows.Close(); err != nil {
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(plan.String(), "SEARCH o ") || !strings.Contains(strings.SplitN(plan.String(), "\n", 2)[0], "(domain=? AND uid=?)") {

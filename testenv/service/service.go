@@ -4,7 +4,6 @@ package service
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -65,7 +64,7 @@ func New(t testing.TB) *Service {
 		t.Fatalf("prepare: %v", err)
 	}
 	clock := &Clock{time.Now().UTC().Truncate(time.Second)}
-	svc := custody.New(custody.Config{Store: st, Sealer: ring, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: clock.Now})
+	svc := custody.New(custody.Config{Store: st, Sealer: ring, Log: slog.New(slog.DiscardHandler), Now: clock.Now})
 	if _, err := svc.Initialise(ctx); err != nil {
 		t.Fatalf("initialise: %v", err)
 	}

@@ -90,7 +90,7 @@ func write(path string, src []byte) {
 	if err != nil {
 		log.Fatalf("%s: %v\n%s", path, err, src)
 	}
-	if err := os.WriteFile(path, out, 0o644); err != nil { //nolint:gosec // source code is not secret
+	if err := os.WriteFile(path, out, 0o644); err != nil {
 		log.Fatal(err)
 	}
 }
