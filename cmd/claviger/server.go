@@ -60,7 +60,7 @@ func serveNode(ctx context.Context, c *core, l listeners, dir string, stdout io.
 	}
 	kmipServer := server.New(server.Config{
 		Operations: operation.New(operation.Server{Custody: c.custody, Name: c.name(), Version: version(), Interop: c.cfg.KMIP.Interop}),
-		Custody:    c.custody, TLS: conf, Log: c.log, Limits: limits, MaxConnections: c.cfg.KMIP.MaxConnections,
+		Custody:    c.custody, TLS: conf, Log: c.log, Limits: limits, MaxConnections: c.cfg.KMIP.MaxConnections, ProxyProtocol: c.cfg.KMIP.ProxyProtocol,
 	})
 	httpConf := conf.Clone()
 	httpConf.ClientAuth = tls.VerifyClientCertIfGiven // /health asks for none

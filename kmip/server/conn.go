@@ -77,6 +77,10 @@ func (c *conn) serve() {
 		clear(c.out)
 		_ = c.raw.Close()
 	}()
+	if err := c.introduce(); err != nil {
+		c.s.c.Log.Warn("connection refused", "peer", c.peer, "error", err)
+		return
+	}
 	if err := c.handshake(); err != nil {
 		c.s.c.Log.Info("TLS handshake failed", "peer", c.peer, "error", explain(err))
 		return
@@ -96,6 +100,24 @@ func (c *conn) serve() {
 			return
 		}
 	}
+}
+
+// introduce reads who is behind the load balancer, where there is one.
+func (c *conn) introduce() error {
+	if !c.s.c.ProxyProtocol {
+		return nil
+	}
+	if err := c.raw.SetReadDeadline(time.Now().Add(c.s.c.Timeouts.Handshake)); err != nil {
+		return err
+	}
+	client, err := readProxyHeader(c.raw)
+	if err != nil {
+		return err
+	}
+	if client != "" {
+		c.peer = client
+	}
+	return c.raw.SetReadDeadline(time.Time{})
 }
 
 // handshake does the TLS handshake within its deadline; few at a time, because

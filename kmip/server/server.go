@@ -59,6 +59,9 @@ type Config struct {
 	// their TLS handshake: 10,000 and 64 when 0.
 	MaxConnections int
 	MaxHandshakes  int
+	// ProxyProtocol expects a PROXY protocol v2 header from a load balancer at
+	// the beginning of each connection, and takes the client's address from it.
+	ProxyProtocol bool
 }
 
 // Server serves KMIP. Serve may be called once.

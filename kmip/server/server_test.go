@@ -22,6 +22,7 @@ import (
 	"github.com/claviger/claviger/kmip/secret"
 	"github.com/claviger/claviger/kmip/server"
 	"github.com/claviger/claviger/kmip/wire"
+	"github.com/claviger/claviger/store"
 	"github.com/claviger/claviger/testenv/service"
 )
 
@@ -52,6 +53,11 @@ func tlsCertificate(i *pki.Issued) tls.Certificate {
 
 func start(t *testing.T, timeouts server.Timeouts) *node {
 	t.Helper()
+	return startWith(t, server.Config{Timeouts: timeouts})
+}
+
+func startWith(t *testing.T, c server.Config) *node {
+	t.Helper()
 	ctx := context.Background()
 	svc := service.New(t)
 	authority, err := svc.Authority(ctx)
@@ -70,12 +76,10 @@ func start(t *testing.T, timeouts server.Timeouts) *node {
 	pool.AddCert(authority.Certificate)
 	n := &node{t: t, svc: svc, log: &bytes.Buffer{}, mu: &sync.Mutex{}}
 	n.client = &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{tlsCertificate(made.Issued)}, ServerName: "localhost", MinVersion: tls.VersionTLS12}
-	n.server = server.New(server.Config{
-		Operations: operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0"}), Custody: svc.Service,
-		TLS:      &tls.Config{Certificates: []tls.Certificate{tlsCertificate(cert)}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12},
-		Log:      slog.New(slog.NewTextHandler(lockedWriter{n.mu, n.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Timeouts: timeouts,
-	})
+	c.Operations, c.Custody = operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0"}), svc.Service
+	c.TLS = &tls.Config{Certificates: []tls.Certificate{tlsCertificate(cert)}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}
+	c.Log = slog.New(slog.NewTextHandler(lockedWriter{n.mu, n.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	n.server = server.New(c)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -332,5 +336,23 @@ func TestShutdownAnswersWhatItHasBegun(t *testing.T) {
 	n.answer(busy)
 	if _, err := idle.Read(make([]byte, 1)); err == nil {
 		t.Error("an idle connection goes on")
+	}
+}
+
+func TestTheAuditHasTheAddressBehindTheLoadBalancer(t *testing.T) {
+	n := startWith(t, server.Config{ProxyProtocol: true})
+	raw, err := net.Dial("tcp", n.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	_ = raw.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := raw.Write([]byte("\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\x0a\x00\x00\x01\x12\x34\x16\x40")); err != nil {
+		t.Fatal(err)
+	}
+	n.works(tls.Client(raw, n.client))
+	list, err := n.svc.Audit(context.Background(), n.svc.Administrator(""), store.AuditQuery{Operation: "Query", Limit: 1})
+	if err != nil || len(list) != 1 || list[0].Source != "192.0.2.7:4660" {
+		t.Errorf("audit: %+v, %v", list, err)
 	}
 }

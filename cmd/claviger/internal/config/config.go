@@ -57,8 +57,8 @@ type KMIP struct {
 	Listen         string   `toml:"listen"`
 	Names          []string `toml:"names"`
 	Interop        bool     `toml:"interop"`
-	ProxyProtocol  bool     `toml:"proxy_protocol"`
-	MaxMessage     int      `toml:"max_message"` // bytes; 1 MiB when 0
+	ProxyProtocol  bool     `toml:"proxy_protocol"` // PROXY v2 from a load balancer
+	MaxMessage     int      `toml:"max_message"`    // bytes; 1 MiB when 0
 	MaxConnections int      `toml:"max_connections"`
 }
 
@@ -247,9 +247,6 @@ func (c Config) check() error {
 	}
 	if c.Root.Mode != "envelope" {
 		return fmt.Errorf(`root.mode is %q; this version has "envelope"`, c.Root.Mode)
-	}
-	if c.KMIP.ProxyProtocol {
-		return errors.New("kmip.proxy_protocol: not available in this version; let the load balancer pass TCP through")
 	}
 	switch c.Root.Kind {
 	case "software":

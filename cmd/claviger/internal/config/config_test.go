@@ -41,7 +41,7 @@ func TestBadConfigurationIsRefusedWithItsPlace(t *testing.T) {
 		{"no token", strings.Replace(good, "[[root.token]]", "[log]\nlevel=\"info\"\n[[root.tokens]]", 1), "unknown key"},
 		{"no port", good + "[kmip]\nlisten = \"0.0.0.0\"\n", "kmip.listen"},
 		{"unknown root", strings.Replace(good, `"pkcs11"`, `"magic"`, 1), "root.kind"},
-		{"what is not there yet", good + "[kmip]\nproxy_protocol = true\n", "not available"},
+		{"what is not there yet", strings.Replace(good, "[[root.token]]", "mode = \"direct\"\n[[root.token]]", 1), "root.mode"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Parse("c.toml", []byte(c.text), none)
