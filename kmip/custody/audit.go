@@ -2,7 +2,9 @@ package custody
 
 import (
 	"context"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/store"
@@ -38,6 +40,24 @@ func (s *Service) Record(ctx context.Context, sc *Scope, action string) error {
 	return s.do(ctx, sc, action, func() (outcome, error) {
 		return outcome{}, nil
 	})
+}
+
+// maxDetailBytes bounds what a client may write into the audit.
+const maxDetailBytes = 1024
+
+// printable is a text of a client as it may stand in the audit: bounded, and
+// without what a terminal would obey.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+	if len(text) > maxDetailBytes {
+		text = strings.ToValidUTF8(text[:maxDetailBytes], "")
+	}
+	return text
 }
 
 const auditDeadline = 5 * time.Second

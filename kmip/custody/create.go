@@ -20,7 +20,7 @@ func (s *Service) Create(ctx context.Context, sc *Scope, typ kmip.ObjectType, at
 			return outcome{}, err
 		}
 		uid = m.row.UID
-		return outcome{uid, s.insert(m)}, nil
+		return outcome{uid: uid, change: s.insert(m)}, nil
 	})
 	return uid, err
 }

@@ -22,7 +22,7 @@ func (s *Service) CreateKeyPair(ctx context.Context, sc *Scope, common, private,
 			return outcome{}, err
 		}
 		privateUID, publicUID = priv.row.UID, pub.row.UID
-		return outcome{privateUID, s.insert(priv, pub)}, nil
+		return outcome{uid: privateUID, change: s.insert(priv, pub)}, nil
 	})
 	return privateUID, publicUID, err
 }

@@ -88,6 +88,10 @@ func (s *Service) usable(ctx context.Context, sc *Scope, action, uid string, mas
 	}
 	switch m.objectType() {
 	case kmip.ObjectTypeSymmetricKey, kmip.ObjectTypePublicKey, kmip.ObjectTypePrivateKey:
+	case kmip.ObjectTypeCertificate:
+		if mask != kmip.CryptographicUsageMaskVerify {
+			return nil, kmip.Fail(kmip.KindObjectType, "a certificate cannot be used for %s", action)
+		}
 	default:
 		return nil, kmip.Fail(kmip.KindObjectType, "a %s cannot be used for %s", m.objectType(), action)
 	}

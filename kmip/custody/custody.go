@@ -87,6 +87,7 @@ const planAttempts = 8
 type outcome struct {
 	uid    string
 	change store.Change
+	detail string // for the audit; never secret
 }
 
 // do runs a use case: plan (which may act), then commit together with the
@@ -98,7 +99,9 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 		if o, err = plan(); err != nil {
 			break
 		}
-		o.change.Audit = append(o.change.Audit, s.entry(sc, action, o.uid, nil))
+		e := s.entry(sc, action, o.uid, nil)
+		e.Detail = o.detail
+		o.change.Audit = append(o.change.Audit, e)
 		if err = sc.commit(ctx, o.change); !errors.Is(err, store.ErrConflict) {
 			break
 		}

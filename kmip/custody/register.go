@@ -31,7 +31,7 @@ func (s *Service) Register(ctx context.Context, sc *Scope, typ kmip.ObjectType, 
 			return outcome{}, err
 		}
 		uid = m.row.UID
-		return outcome{uid, s.insert(m)}, nil
+		return outcome{uid: uid, change: s.insert(m)}, nil
 	})
 	return uid, err
 }

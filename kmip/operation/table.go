@@ -25,10 +25,9 @@ type table struct {
 //	certificates  Certify, Re-certify, Validate
 //	objects       Archive, Recover, Export, Import, Obtain Lease, Get Usage
 //	              Allocation, Adjust Attribute, Obliterate, Deactivate
-//	cryptography  Sign, Signature Verify, MAC, MAC Verify, Hash, RNG Retrieve,
-//	              RNG Seed, PKCS#11
-//	server        Poll, Cancel, Process, Query Asynchronous Requests, Log, Ping,
-//	              Set Defaults, Set Constraints, Get Constraints, Set Endpoint
+//	cryptography  PKCS#11
+//	server        Poll, Cancel, Process, Query Asynchronous Requests, Set
+//	              Defaults, Set Constraints, Get Constraints, Set Endpoint
 //	              Role, Notify, Put, Re-Provision
 //	identity      Login, Logout, Delegated Login, Create User, Create Group,
 //	              Create Credential
@@ -54,6 +53,15 @@ func newTable(interop bool) *table {
 		{operation: kmip.OperationDestroy, run: bind(destroy)},
 		{operation: kmip.OperationEncrypt, run: bind(encrypt)},
 		{operation: kmip.OperationDecrypt, run: bind(decrypt), readOnly: true},
+		{operation: kmip.OperationSign, run: bind(sign)},
+		{operation: kmip.OperationSignatureVerify, run: bind(signatureVerify), readOnly: true},
+		{operation: kmip.OperationMAC, run: bind(mac), readOnly: true},
+		{operation: kmip.OperationMACVerify, run: bind(macVerify), readOnly: true},
+		{operation: kmip.OperationHash, run: bind(hash), readOnly: true},
+		{operation: kmip.OperationRNGRetrieve, run: bind(rngRetrieve), readOnly: true},
+		{operation: kmip.OperationRNGSeed, run: bind(rngSeed), readOnly: true},
+		{operation: kmip.OperationLog, run: bind(logMessage), readOnly: true},
+		{operation: kmip.OperationPing, run: bind(ping), readOnly: true},
 	}}
 	if interop {
 		t.rows = append(t.rows, entry{operation: kmip.OperationInterop, run: bind(interopMark), readOnly: true})

@@ -63,6 +63,15 @@ var table = map[kmip.Operation]entry{
 	kmip.OperationDiscoverVersions: of[DiscoverVersionsRequest, DiscoverVersionsResponse](),
 	kmip.OperationEncrypt:          of[EncryptRequest, EncryptResponse](),
 	kmip.OperationDecrypt:          of[DecryptRequest, DecryptResponse](),
+	kmip.OperationSign:             of[SignRequest, SignResponse](),
+	kmip.OperationSignatureVerify:  of[SignatureVerifyRequest, SignatureVerifyResponse](),
+	kmip.OperationMAC:              of[MACRequest, MACResponse](),
+	kmip.OperationMACVerify:        of[MACVerifyRequest, MACVerifyResponse](),
+	kmip.OperationHash:             of[HashRequest, HashResponse](),
+	kmip.OperationRNGRetrieve:      of[RNGRetrieveRequest, RNGRetrieveResponse](),
+	kmip.OperationRNGSeed:          of[RNGSeedRequest, RNGSeedResponse](),
+	kmip.OperationLog:              of[LogRequest, LogResponse](),
+	kmip.OperationPing:             of[PingRequest, PingResponse](),
 	kmip.OperationInterop:          of[InteropRequest, InteropResponse](),
 }
 

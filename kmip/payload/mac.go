@@ -1,0 +1,20 @@
+package payload
+
+import "github.com/claviger/claviger/kmip"
+
+// MACRequest computes a message authentication code (§6.1.32).
+type MACRequest struct {
+	UniqueIdentifier        kmip.Reference
+	CryptographicParameters *kmip.Item
+	Data                    []byte
+	CorrelationValue        []byte
+	InitIndicator           *bool
+	FinalIndicator          *bool
+}
+
+// MACResponse carries the code.
+type MACResponse struct {
+	UniqueIdentifier string
+	MACData          []byte
+	CorrelationValue []byte
+}
