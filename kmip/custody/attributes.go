@@ -178,6 +178,9 @@ func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, chan
 		if err := change(m, &o.change); err != nil {
 			return o, err
 		}
+		if m.columns(); binding(m.row) != binding(before.row) {
+			return o, kmip.Fail(kmip.KindAttributeReadOnly, "Cryptographic Algorithm and Cryptographic Length are fixed when the object is made")
+		}
 		if err := checkDates(m.attrs.Dates()); err != nil {
 			return o, err
 		}
