@@ -181,7 +181,7 @@ func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, chan
 		if m.columns(); binding(m.row) != binding(before.row) {
 			return o, kmip.Fail(kmip.KindAttributeReadOnly, "Cryptographic Algorithm and Cryptographic Length are fixed when the object is made")
 		}
-		if err := checkDates(m.attrs.Dates()); err != nil {
+		if err := checkDates(before.attrs.Dates(), m.attrs.Dates()); err != nil {
 			return o, err
 		}
 		m.state = lifecycle.Effective(m.state, m.attrs.Dates(), sc.Now)

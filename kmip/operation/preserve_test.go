@@ -2,6 +2,7 @@ package operation_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/payload"
@@ -48,5 +49,33 @@ func TestNoAttributeOperationLosesTheValue(t *testing.T) {
 				one[payload.GetResponse](s, v, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(uid)})
 			})
 		}
+	}
+}
+
+// cannot be changed, or that has no replacement.
+func TestDatesThatTheServerSetBlockNothing(t *testing.T) {
+	s := newServer(t)
+	now := s.svc.Clock.Now()
+	uid := one[payload.CreateResponse](s, kmip.V14, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(
+		name("k"), kmip.DateTime(kmip.TagProcessStartDate, now.Add(-time.Hour)), kmip.DateTime(kmip.TagProtectStopDate, now.Add(time.Hour)),
+	)}).UniqueIdentifier
+	comment := func(when, uid string) {
+		t.Helper()
+		r := s.send(kmip.V14, 0, payload.RequestItem{Operation: kmip.OperationAddAttribute, Payload: &payload.AddAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: attribute(kmip.Text(kmip.TagObjectGroup, when))}})
+		if r.Items[0].Status != ok {
+			t.Errorf("Add Attribute after %s: %s %s", when, r.Items[0].Reason, r.Items[0].Message)
+		}
+	}
+	one[payload.ActivateResponse](s, kmip.V14, kmip.OperationActivate, &payload.ActivateRequest{UniqueIdentifier: ref(uid)})
+	comment("Activate", uid)
+	uid = one[payload.ReKeyResponse](s, kmip.V14, kmip.OperationReKey, &payload.ReKeyRequest{UniqueIdentifier: ref(uid)}).UniqueIdentifier
+	comment("Re-key", uid)
+	one[payload.RevokeResponse](s, kmip.V14, kmip.OperationRevoke, &payload.RevokeRequest{UniqueIdentifier: ref(uid), RevocationReason: &payload.RevocationReason{RevocationReasonCode: kmip.RevocationReasonCodeSuperseded}})
+	comment("Revoke", uid)
+	r := s.send(kmip.V14, 0, payload.RequestItem{Operation: kmip.OperationCreate, Payload: &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(
+		kmip.DateTime(kmip.TagActivationDate, now), kmip.DateTime(kmip.TagProcessStartDate, now.Add(-time.Hour)),
+	)}})
+	if r.Items[0].Status == ok {
+		t.Error("a client can create a key that processes before it is active")
 	}
 }
