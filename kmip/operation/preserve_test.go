@@ -79,3 +79,72 @@ func TestDatesThatTheServerSetBlockNothing(t *testing.T) {
 		t.Error("a client can create a key that processes before it is active")
 	}
 }
+
+// changed or deleted without the others.
+func TestKindsOfLinksAreAttributesOfTheirOwn(t *testing.T) {
+	s := newServer(t)
+	pair := one[payload.CreateKeyPairResponse](s, kmip.V30, kmip.OperationCreateKeyPair, &payload.CreateKeyPairRequest{
+		CommonAttributes: template(kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmRSA), kmip.Integer(kmip.TagCryptographicLength, 2048)),
+	})
+	uid := pair.PrivateKeyUniqueIdentifier
+	parent := kmip.LinkValue{Type: kmip.LinkTypeParentLink, Target: "p"}.Item()
+	links := func() map[kmip.LinkType]string {
+		m := map[kmip.LinkType]string{}
+		for _, at := range s.attributes(kmip.V21, uid).Instances(kmip.AttributeID{Tag: kmip.TagLink}) {
+			m[kmip.LinkOf(at.Value).Type] = kmip.LinkOf(at.Value).Target
+		}
+		return m
+	}
+	want := func(when, target string) {
+		t.Helper()
+		if got := links(); got[kmip.LinkTypePublicKeyLink] != pair.PublicKeyUniqueIdentifier || got[kmip.LinkTypeParentLink] != target {
+			t.Errorf("links after %s: %v", when, got)
+		}
+	}
+	r := s.send(kmip.V30, 0, payload.RequestItem{Operation: kmip.OperationModifyAttribute, Payload: &payload.ModifyAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: attribute(parent)}})
+	if r.Items[0].Reason != kmip.ResultReasonAttributeNotFound {
+		t.Errorf("Modify Attribute of a kind that is not set: %s", r.Items[0].Reason)
+	}
+	want("Modify Attribute of a kind that is not set", "")
+	one[payload.SetAttributeResponse](s, kmip.V30, kmip.OperationSetAttribute, &payload.SetAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: attribute(parent)})
+	want("Set Attribute", "p")
+	parent = kmip.LinkValue{Type: kmip.LinkTypeParentLink, Target: "q"}.Item()
+	one[payload.ModifyAttributeResponse](s, kmip.V30, kmip.OperationModifyAttribute, &payload.ModifyAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: attribute(parent)})
+	want("Modify Attribute", "q")
+	one[payload.DeleteAttributeResponse](s, kmip.V30, kmip.OperationDeleteAttribute, &payload.DeleteAttributeRequest{UniqueIdentifier: ref(uid), AttributeReference: []kmip.AttributeID{{Tag: kmip.TagParentLink}}})
+	want("Delete Attribute", "")
+}
+
+// In KMIP 1.x no index means index 0, and an index is never another instance.
+func TestNoIndexIsIndexZero(t *testing.T) {
+	s := newServer(t)
+	uid := one[payload.CreateResponse](s, kmip.V12, kmip.OperationCreate, &payload.CreateRequest{
+		ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(name("a"), name("b")),
+	}).UniqueIdentifier
+	del := payload.RequestItem{Operation: kmip.OperationDeleteAttribute, Payload: &payload.DeleteAttributeRequest{UniqueIdentifier: ref(uid), AttributeReference: []kmip.AttributeID{{Tag: kmip.TagName}}}}
+	if r := s.send(kmip.V12, 0, del); r.Items[0].Status != ok {
+		t.Fatalf("the first: %+v", r.Items[0])
+	}
+	if r := s.send(kmip.V12, 0, del); r.Items[0].Reason != kmip.ResultReasonItemNotFound {
+		t.Errorf("there is no index 0 any more: %+v", r.Items[0])
+	}
+	if got := s.attributes(kmip.V12, uid).Names(); len(got) != 1 || got[0] != "b" {
+		t.Errorf("Names %v, want b", got)
+	}
+}
+
+// A Current Attribute of another attribute names no instance of the new one.
+func TestCurrentAttributeIsOfTheNewAttribute(t *testing.T) {
+	s := newServer(t)
+	custom := func(n, v string) *payload.Instance {
+		return &payload.Instance{Attribute: kmip.Attribute{AttributeID: kmip.VendorAttribute("acme", n), Value: kmip.Text(kmip.TagAttribute, v)}}
+	}
+	uid := one[payload.CreateResponse](s, kmip.V21, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes()}).UniqueIdentifier
+	one[payload.AddAttributeResponse](s, kmip.V21, kmip.OperationAddAttribute, &payload.AddAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: custom("b", "1")})
+	r := s.send(kmip.V21, 0, payload.RequestItem{Operation: kmip.OperationModifyAttribute, Payload: &payload.ModifyAttributeRequest{
+		UniqueIdentifier: ref(uid), CurrentAttribute: custom("a", "1"), NewAttribute: custom("b", "2"),
+	}})
+	if r.Items[0].Status == ok {
+		t.Error("Modify Attribute with a Current Attribute of another name succeeds")
+	}
+}
