@@ -18,6 +18,7 @@ func (s *server) attributes(v kmip.Version, uid string) kmip.Attributes {
 	return one[payload.GetAttributesResponse](s, v, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(uid)}).Attributes.Attributes
 }
 
+// Whatever a client does to the attributes of an object, its value can be read
 // afterwards: algorithm and length, which it is bound to, never change.
 func TestNoAttributeOperationLosesTheValue(t *testing.T) {
 	objects := map[string]*kmip.Object{
@@ -52,6 +53,7 @@ func TestNoAttributeOperationLosesTheValue(t *testing.T) {
 	}
 }
 
+// Dates that Activate and Revoke set do not make an object one whose attributes
 // cannot be changed, or that has no replacement.
 func TestDatesThatTheServerSetBlockNothing(t *testing.T) {
 	s := newServer(t)
@@ -80,6 +82,7 @@ func TestDatesThatTheServerSetBlockNothing(t *testing.T) {
 	}
 }
 
+// To a client of 3.0 each kind of link is an attribute of its own: one kind is
 // changed or deleted without the others.
 func TestKindsOfLinksAreAttributesOfTheirOwn(t *testing.T) {
 	s := newServer(t)
@@ -146,5 +149,40 @@ func TestCurrentAttributeIsOfTheNewAttribute(t *testing.T) {
 	}})
 	if r.Items[0].Status == ok {
 		t.Error("Modify Attribute with a Current Attribute of another name succeeds")
+	}
+}
+
+// Searches compare what was asked for, no more and no less.
+func TestLocateComparesPartsOfValues(t *testing.T) {
+	s := newServer(t)
+	limits := func(items ...kmip.Item) kmip.Item { return kmip.Structure(kmip.TagUsageLimits, items...) }
+	total, unit := kmip.LongInteger(kmip.TagUsageLimitsTotal, 100), kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitByte)
+	when := s.svc.Clock.Now().Add(-time.Hour).Truncate(time.Second)
+	extended := kmip.Item{Tag: kmip.TagActivationDate, Type: kmip.TypeDateTimeExtended, Int: when.UnixMicro() + 5}
+	uid := one[payload.CreateResponse](s, kmip.V21, kmip.OperationCreate, &payload.CreateRequest{
+		ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(limits(total, unit), extended),
+	}).UniqueIdentifier
+	pair := kmip.Structure(kmip.TagAttribute, kmip.Text(kmip.TagComment, "1"), kmip.Text(kmip.TagComment, "2"))
+	custom := payload.Instance{Attribute: kmip.Attribute{AttributeID: kmip.VendorAttribute("x", "s"), Value: pair}}
+	one[payload.AddAttributeResponse](s, kmip.V14, kmip.OperationAddAttribute, &payload.AddAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: &custom})
+	cbc := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeCBC), kmip.Enumeration(kmip.TagPaddingMethod, kmip.PaddingMethodPKCS5))
+	one[payload.EncryptResponse](s, kmip.V14, kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &cbc, Data: make([]byte, 40)})
+	for _, c := range []struct {
+		what string
+		at   kmip.Attribute
+		n    int
+	}{
+		{"total", kmip.NewAttribute(limits(total)), 1},
+		{"larger total", kmip.NewAttribute(limits(kmip.LongInteger(kmip.TagUsageLimitsTotal, 101))), 0},
+		{"count that is left", kmip.NewAttribute(limits(kmip.LongInteger(kmip.TagUsageLimitsCount, 60))), 1},
+		{"larger count", kmip.NewAttribute(limits(kmip.LongInteger(kmip.TagUsageLimitsCount, 61))), 0},
+		{"other unit", kmip.NewAttribute(limits(kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitObject))), 0},
+		{"repeated fields", custom.Attribute, 1},
+		{"second as 1.x reads it", kmip.NewAttribute(kmip.DateTime(kmip.TagActivationDate, when)), 1},
+	} {
+		got := one[payload.LocateResponse](s, kmip.V14, kmip.OperationLocate, &payload.LocateRequest{Attributes: payload.AttributeList{Attributes: kmip.Attributes{c.at}}})
+		if len(got.UniqueIdentifier) != c.n {
+			t.Errorf("%s: %d found, want %d", c.what, len(got.UniqueIdentifier), c.n)
+		}
 	}
 }
