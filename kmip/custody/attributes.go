@@ -15,8 +15,8 @@ import (
 type Change struct {
 	Current *kmip.Attribute
 	Index   *int32
-	// First tells that the first instance is meant when nothing names one, as
-	// KMIP 1.x does.
+	// First tells that the instance with index 0 is meant when nothing names
+	// one, as KMIP 1.x does.
 	First bool
 }
 
@@ -68,7 +68,10 @@ func (s *Service) ModifyAttribute(ctx context.Context, sc *Scope, uid string, at
 		if err := checkAttributeValue(at); err != nil {
 			return err
 		}
-		i, err := m.instance(at.AttributeID, which)
+		if which.Current != nil && which.Current.AttributeID != at.AttributeID {
+			return kmip.Fail(kmip.KindInvalidField, "%s is no instance of %s", which.Current, at)
+		}
+		i, err := m.instance(at, which)
 		if err != nil {
 			return err
 		}
@@ -94,7 +97,7 @@ func (s *Service) SetAttribute(ctx context.Context, sc *Scope, uid string, at km
 		if err := checkAttributeValue(at); err != nil {
 			return err
 		}
-		has := m.attrs.Instances(at.AttributeID)
+		has := m.attrs.Matching(ownID(at))
 		switch {
 		case len(has) > 1:
 			return kmip.Fail(kmip.KindAttributeMultiValued, "%s has %d instances", at, len(has))
@@ -111,7 +114,7 @@ func (s *Service) SetAttribute(ctx context.Context, sc *Scope, uid string, at km
 			m.attrs = m.attrs.Add(normal(at))
 			return m.limits(c, normal(at))
 		}
-		i, err := m.instance(at.AttributeID, Change{First: true})
+		i, err := m.instance(at, Change{})
 		if err != nil {
 			return err
 		}
@@ -129,7 +132,11 @@ func (s *Service) SetAttribute(ctx context.Context, sc *Scope, uid string, at km
 func (s *Service) DeleteAttribute(ctx context.Context, sc *Scope, uid string, id kmip.AttributeID, which Change) (kmip.Attribute, error) {
 	var deleted kmip.Attribute
 	err := s.amend(ctx, sc, "DeleteAttribute", uid, func(m *managed, c *store.Change) error {
-		rule, err := ruleFor(id)
+		stored := kmip.Attribute{AttributeID: id}
+		if t, ok := kmip.LinkTypeOf(id.Tag); ok {
+			stored = kmip.NewAttribute(kmip.LinkValue{Type: t}.Item())
+		}
+		rule, err := ruleFor(stored.AttributeID)
 		if err != nil {
 			return kmip.Fail(kmip.KindAttributeNotFound, "the object has no attribute %s", id)
 		}
@@ -139,7 +146,7 @@ func (s *Service) DeleteAttribute(ctx context.Context, sc *Scope, uid string, id
 		if err := m.mayTouchLimits(id); err != nil {
 			return err
 		}
-		has := m.attrs.Instances(id)
+		has := m.attrs.Matching(id)
 		if len(has) == 0 {
 			return kmip.Fail(kmip.KindAttributeNotFound, "the object has no attribute %s", id)
 		}
@@ -148,10 +155,12 @@ func (s *Service) DeleteAttribute(ctx context.Context, sc *Scope, uid string, id
 			c.Counters = append(c.Counters, store.CounterChange{Domain: m.row.Domain, UID: m.row.UID, RemoveUsage: true})
 		}
 		if which.Current == nil && which.Index == nil && !which.First {
-			m.attrs = slices.DeleteFunc(m.attrs, func(at kmip.Attribute) bool { return at.AttributeID == id })
+			m.attrs = slices.DeleteFunc(m.attrs, func(at kmip.Attribute) bool {
+				return at.AttributeID == stored.AttributeID && (stored.AttributeID == id || ownID(at) == id)
+			})
 			return nil
 		}
-		i, err := m.instance(id, which)
+		i, err := m.instance(stored, which)
 		if err != nil {
 			return err
 		}
@@ -178,7 +187,10 @@ func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, chan
 		if err := change(m, &o.change); err != nil {
 			return o, err
 		}
-		if err := checkDates(m.attrs.Dates()); err != nil {
+		if m.columns(); binding(m.row) != binding(before.row) {
+			return o, kmip.Fail(kmip.KindAttributeReadOnly, "Cryptographic Algorithm and Cryptographic Length are fixed when the object is made")
+		}
+		if err := checkDates(before.attrs.Dates(), m.attrs.Dates()); err != nil {
 			return o, err
 		}
 		m.state = lifecycle.Effective(m.state, m.attrs.Dates(), sc.Now)
@@ -204,11 +216,23 @@ func readOnly(id kmip.AttributeID) error {
 	return kmip.Fail(kmip.KindAttributeReadOnly, "%s cannot be changed by a client", id)
 }
 
-// instance finds the instance that is meant.
-func (m *managed) instance(id kmip.AttributeID, which Change) (int, error) {
+// ownID is the identity of an attribute where nothing names an instance: a Link
+// is one of its kind, because kinds of links do not stand for each other.
+func ownID(at kmip.Attribute) kmip.AttributeID {
+	if at.Tag == kmip.TagLink {
+		if tag, ok := kmip.LinkTag(kmip.LinkOf(at.Value).Type); ok {
+			return kmip.AttributeID{Tag: tag}
+		}
+	}
+	return at.AttributeID
+}
+
+// instance finds the instance of an attribute that is meant.
+func (m *managed) instance(of kmip.Attribute, which Change) (int, error) {
 	found, count := -1, 0
+	only := which.Current == nil && which.Index == nil && !which.First
 	for i, at := range m.attrs {
-		if at.AttributeID != id {
+		if at.AttributeID != of.AttributeID || only && ownID(at) != ownID(of) {
 			continue
 		}
 		count++
@@ -221,17 +245,21 @@ func (m *managed) instance(id kmip.AttributeID, which Change) (int, error) {
 			if at.Index == int(*which.Index) {
 				return i, nil
 			}
-		case found < 0:
+		case which.First:
+			if at.Index == 0 {
+				return i, nil
+			}
+		default:
 			found = i
 		}
 	}
 	switch {
 	case count == 0:
-		return 0, kmip.Fail(kmip.KindAttributeNotFound, "the object has no attribute %s", id)
+		return 0, kmip.Fail(kmip.KindAttributeNotFound, "the object has no attribute %s", of)
 	case found < 0:
-		return 0, kmip.Fail(kmip.KindAttributeInstance, "%s has no such instance", id)
-	case count > 1 && !which.First:
-		return 0, kmip.Fail(kmip.KindAttributeMultiValued, "%s has %d instances; say which one is meant", id, count)
+		return 0, kmip.Fail(kmip.KindAttributeInstance, "%s has no such instance", of)
+	case count > 1:
+		return 0, kmip.Fail(kmip.KindAttributeMultiValued, "%s has %d instances; say which one is meant", of, count)
 	}
 	return found, nil
 }

@@ -15,12 +15,22 @@ import (
 func (s *Service) entry(sc *Scope, action, uid string, err error) audit.Entry {
 	e := audit.Entry{
 		Time: s.now().UTC().Truncate(time.Microsecond), Domain: sc.Domain, Actor: sc.Principal.Actor(),
-		Source: sc.Source, Door: sc.Door, Operation: action, UID: uid, Outcome: audit.Success, Request: sc.Request,
+		Source: sc.Source, Door: sc.Door, Operation: action, UID: recordable(uid), Outcome: audit.Success, Request: sc.Request,
 	}
 	if err != nil {
 		e.Outcome, e.Reason = audit.Failure, kmip.KindOf(err).String()
 	}
 	return e
+}
+
+// recordable is an identifier as the audit can keep it: what clients send may
+// be any text of any length, and must not keep its refusal from being recorded.
+func recordable(uid string) string {
+	const longest = 255 // bytes, of an object that exists
+	if len(uid) > longest {
+		uid = uid[:longest]
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(uid, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // Refuse records a call that failed, also one that never got to its use case.

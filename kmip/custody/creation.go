@@ -29,10 +29,20 @@ type newborn struct {
 	format    kmip.KeyFormatType
 	// generated tells that the server made the key.
 	generated bool
+	// dates are those of the object that it replaces: they need not be in order.
+	dates kmip.Dates
 }
 
 // checkCreation refuses attributes that a client may not give at creation.
 func checkCreation(attrs kmip.Attributes) error {
+	if err := checkGiven(attrs); err != nil {
+		return err
+	}
+	return checkDates(kmip.Dates{}, attrs.Dates())
+}
+
+// checkGiven is checkCreation without the order of the dates.
+func checkGiven(attrs kmip.Attributes) error {
 	seen := map[kmip.AttributeID]int{}
 	for _, at := range attrs {
 		rule, ok := kmip.RuleOf(at.AttributeID)
@@ -52,7 +62,7 @@ func checkCreation(attrs kmip.Attributes) error {
 			return err
 		}
 	}
-	return checkDates(attrs.Dates())
+	return nil
 }
 
 // checkAttributeValue refuses values that no object can have.
@@ -85,13 +95,17 @@ func checkAttributeValue(at kmip.Attribute) error {
 
 const maxNameBytes = 4096
 
-// checkDates refuses dates in an order that the specification forbids (§4.40,
-// §4.41); any other order is allowed.
-func checkDates(d kmip.Dates) error {
-	if !d.Activation.IsZero() && !d.ProcessStart.IsZero() && d.ProcessStart.Before(d.Activation) {
+// checkDates refuses a change of dates to an order that the specification
+// forbids (§4.40, §4.41); any other order is allowed. Dates that nobody changes
+// may stand in any order: Activate and Revoke set theirs to the present.
+func checkDates(before, after kmip.Dates) error {
+	ordered := func(first, second time.Time) bool { return first.IsZero() || second.IsZero() || !second.Before(first) }
+	switch {
+	case !ordered(after.Activation, after.ProcessStart) &&
+		(!after.Activation.Equal(before.Activation) || !after.ProcessStart.Equal(before.ProcessStart)):
 		return kmip.Fail(kmip.KindAttributeValue, "Process Start Date lies before Activation Date")
-	}
-	if !d.Deactivation.IsZero() && !d.ProtectStop.IsZero() && d.Deactivation.Before(d.ProtectStop) {
+	case !ordered(after.ProtectStop, after.Deactivation) &&
+		(!after.ProtectStop.Equal(before.ProtectStop) || !after.Deactivation.Equal(before.Deactivation)):
 		return kmip.Fail(kmip.KindAttributeValue, "Protect Stop Date lies after Deactivation Date")
 	}
 	return nil
@@ -100,7 +114,10 @@ func checkDates(d kmip.Dates) error {
 // make turns a newborn into a record with all attributes that creation sets
 // (§4, "when implicitly set"), and seals its value.
 func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, error) {
-	if err := checkCreation(n.attrs); err != nil {
+	if err := checkGiven(n.attrs); err != nil {
+		return nil, err
+	}
+	if err := checkDates(n.dates, n.attrs.Dates()); err != nil {
 		return nil, err
 	}
 	id, err := uuid.NewV7()

@@ -3,6 +3,7 @@ package custody
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/claviger/claviger/kmip"
@@ -250,15 +251,19 @@ func matchesDate(attrs, all kmip.Attributes, asked kmip.Attribute, index int) bo
 	if !ok {
 		return false
 	}
+	at := has.Time()
+	if asked.Value.Type == kmip.TypeDateTime {
+		at = at.Truncate(time.Second) // as a client without Date-Time Extended reads it
+	}
 	dates := all.Instances(asked.AttributeID)
 	if len(dates) == 1 {
-		return has.Time().Equal(asked.Value.Time())
+		return at.Equal(asked.Value.Time())
 	}
 	if len(dates) != 2 || index < 0 {
 		return false
 	}
 	from, to := minTime(dates[0].Value.Time(), dates[1].Value.Time()), maxTime(dates[0].Value.Time(), dates[1].Value.Time())
-	return !has.Time().Before(from) && !has.Time().After(to)
+	return !at.Before(from) && !at.After(to)
 }
 
 // matchesValue compares a value; a structure may be given in part.
@@ -269,8 +274,7 @@ func matchesValue(has, asked kmip.Item) bool {
 	case kmip.TagName:
 		return kmip.NameOf(has).Value == kmip.NameOf(asked).Value
 	case kmip.TagUsageLimits:
-		h, a := kmip.UsageLimitsOf(has), kmip.UsageLimitsOf(asked)
-		return h.Total >= a.Total && h.Count >= a.Count
+		return matchesLimits(has, asked)
 	}
 	if asked.Type != kmip.TypeStructure {
 		return has.Equal(asked)
@@ -279,15 +283,29 @@ func matchesValue(has, asked kmip.Item) bool {
 		return false
 	}
 	for _, f := range asked.Items {
-		h, ok := has.Field(f.Tag)
-		if !ok {
+		if !slices.ContainsFunc(has.Items, func(h kmip.Item) bool { return matchesField(h, f) }) {
 			return false
 		}
-		same := h.Int == f.Int && bytes.Equal(h.Bytes, f.Bytes)
-		if f.Type == kmip.TypeStructure {
-			same = matchesValue(h, f)
-		}
-		if !same {
+	}
+	return true
+}
+
+// matchesField compares one field of a structure; a field may be repeated.
+func matchesField(has, asked kmip.Item) bool {
+	switch {
+	case has.Tag != asked.Tag:
+		return false
+	case asked.Type == kmip.TypeStructure:
+		return matchesValue(has, asked)
+	}
+	return has.Int == asked.Int && bytes.Equal(has.Bytes, asked.Bytes)
+}
+
+// matchesLimits compares Usage Limits: what is there suffices for what is asked.
+func matchesLimits(has, asked kmip.Item) bool {
+	for _, f := range asked.Items {
+		h, ok := has.Field(f.Tag)
+		if !ok || f.Tag == kmip.TagUsageLimitsUnit && h.Int != f.Int || f.Tag != kmip.TagUsageLimitsUnit && h.Int < f.Int {
 			return false
 		}
 	}

@@ -48,7 +48,11 @@ func (s *Service) ReKey(ctx context.Context, sc *Scope, uid string, offset *time
 		if err != nil {
 			return o, err
 		}
-		replacement, err := s.replacement(ctx, sc, old, inherited)
+		dates := old.attrs.Dates()
+		if offset != nil {
+			dates = inherited.Dates() // they keep their distances
+		}
+		replacement, err := s.replacement(ctx, sc, old, inherited, dates)
 		if err != nil {
 			return o, err
 		}
@@ -113,8 +117,8 @@ func replacementLink(at kmip.Attribute) bool {
 	return t == kmip.LinkTypeReplacementObjectLink || t == kmip.LinkTypeReplacedObjectLink
 }
 
-// replacement makes the new key.
-func (s *Service) replacement(ctx context.Context, sc *Scope, old *managed, attrs kmip.Attributes) (*managed, error) {
+// replacement makes the new key; dates are those that need not be in order.
+func (s *Service) replacement(ctx context.Context, sc *Scope, old *managed, attrs kmip.Attributes, dates kmip.Dates) (*managed, error) {
 	alg := kmip.CryptographicAlgorithm(attrs.Uint32(kmip.TagCryptographicAlgorithm))
 	length := attrs.Int32(kmip.TagCryptographicLength)
 	key, err := crypto.GenerateSymmetric(alg, length, rand.Reader)
@@ -127,7 +131,7 @@ func (s *Service) replacement(ctx context.Context, sc *Scope, old *managed, attr
 	attrs = append(attrs, kmip.NewAttribute(kmip.LinkValue{Type: kmip.LinkTypeReplacedObjectLink, Target: old.row.UID}.Item()))
 	m, err := s.make(ctx, sc, newborn{
 		typ: kmip.ObjectTypeSymmetricKey, attrs: attrs, value: value, algorithm: alg, length: length,
-		format: kmip.KeyFormatTypeRaw, generated: true,
+		format: kmip.KeyFormatTypeRaw, generated: true, dates: dates,
 	})
 	return m, err
 }

@@ -63,9 +63,9 @@ func TestHostileBytes(t *testing.T) {
 		}
 	})
 	for name, frame := range map[string][]byte{
-		"nesting without end":     nested(2000),
-		"random bytes in a frame": framed(bytes.Repeat([]byte{0xA5, 0x01, 0x77}, 80)),
-		"an empty message":        framed(nil),
+		"nesting without end":                            nested(2000),
+		"random bytes in a frame":                        framed(bytes.Repeat([]byte{0xA5, 0x01, 0x77}, 80)),
+		"an empty message":                               framed(nil),
 		"an item that says it is longer than its parent": framed([]byte{0x42, 0x00, 0x77, 1, 0x7F, 0, 0, 0}),
 		"a text that is no UTF-8":                        framed([]byte{0x42, 0x00, 0x77, 7, 0, 0, 0, 2, 0xFF, 0xFE, 0, 0, 0, 0, 0, 0}),
 		"an integer of seven bytes":                      framed([]byte{0x42, 0x00, 0x77, 2, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0}),

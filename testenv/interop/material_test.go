@@ -1,0 +1,201 @@
+package interop
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/client"
+	"github.com/claviger/claviger/kmip/secret"
+	"github.com/claviger/claviger/testenv"
+)
+
+// TestMaterialIsNowhere looks for the bytes of keys in everything that the
+// server leaves: the database, its journals or a dump, and the log.
+func TestMaterialIsNowhere(t *testing.T) {
+	t.Parallel()
+	for _, o := range combinations {
+		t.Run(o.String(), func(t *testing.T) {
+			t.Parallel()
+			n := testenv.Start(t, o)
+			keys := makeKeys(t, dial(t, n, "", ""))
+			scan(t, places(t, n), keys) // while it runs, with the journal
+			n.Stop(t)
+			scan(t, places(t, n), keys)
+			n.Restart(t)
+			for uid, material := range keys {
+				o, err := dial(t, n, "", "").Get(t.Context(), uid, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(o.Key.Material.Reveal(), material) {
+					t.Errorf("%s is another key after the restart", uid)
+				}
+			}
+		})
+	}
+}
+
+const materialName = "name-of-a-key-that-the-scan-must-find"
+
+// makeKeys registers and creates keys and returns their material.
+func makeKeys(t *testing.T, c *client.Client) map[string][]byte {
+	t.Helper()
+	keys := map[string][]byte{}
+	for i, text := range []string{"a-known-key-of-32-bytes-in-ascii", "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\xff", "'quoted\\key'%00;"} {
+		o := &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{
+			Format: kmip.KeyFormatTypeRaw, Material: secret.Copy([]byte(text)),
+			Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: int32(8 * len(text)),
+		}}
+		uid, err := c.Register(t.Context(), o, symmetric(materialName+strings.Repeat("+", i), 8*len(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[uid] = []byte(text)
+	}
+	for range 5 {
+		uid, err := c.Create(t.Context(), symmetric("", 256))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := c.Get(t.Context(), uid, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[uid] = bytes.Clone(o.Key.Material.Reveal())
+		if len(keys[uid]) != 32 {
+			t.Fatalf("a key of %d bytes", len(keys[uid]))
+		}
+	}
+	// A refusal and a failure are logged with what led to them.
+	for uid := range keys {
+		if err := c.Destroy(t.Context(), uid+"x"); err == nil {
+			t.Error("destroyed what is not there")
+		}
+	}
+	return keys
+}
+
+// symmetric are the attributes of a key that encrypts.
+func symmetric(name string, bits int) kmip.Attributes {
+	a := kmip.Attributes{
+		kmip.NewAttribute(kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmAES)),
+		kmip.NewAttribute(kmip.Integer(kmip.TagCryptographicLength, int32(bits))),
+		kmip.NewAttribute(kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskEncrypt|kmip.CryptographicUsageMaskDecrypt)),
+	}
+	if name != "" {
+		a = append(a, kmip.NewAttribute(kmip.NameValue{Value: name, Type: kmip.NameTypeUninterpretedTextString}.Item()))
+	}
+	return a
+}
+
+// places returns what the server has written, by where it is.
+func places(t *testing.T, n *testenv.Node) map[string][]byte {
+	t.Helper()
+	found := map[string][]byte{}
+	read := func(path string) {
+		if b, err := os.ReadFile(path); err == nil {
+			found[filepath.Base(path)] = b
+		}
+	}
+	read(n.Log)
+	if strings.HasPrefix(n.StoreURL, "postgres:") {
+		dump, err := exec.CommandContext(t.Context(), pgDump(t), "--dbname", n.StoreURL, "--no-owner").Output()
+		if err != nil {
+			t.Fatalf("pg_dump: %v", err)
+		}
+		found["pg_dump"] = dump
+		return found
+	}
+	path := strings.TrimPrefix(n.StoreURL, "sqlite:")
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		read(path + suffix)
+	}
+	return found
+}
+
+func pgDump(t *testing.T) string {
+	t.Helper()
+	installed, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pg_dump")
+	if len(installed) > 0 {
+		return installed[len(installed)-1]
+	}
+	path, err := exec.LookPath("pg_dump")
+	if err != nil {
+		testenv.Require(t, "postgres", "no pg_dump")
+	}
+	return path
+}
+
+// scan fails when a key is anywhere, in any form, and when the name of an
+// object is not found, which would mean that the scan is blind.
+func scan(t *testing.T, places map[string][]byte, keys map[string][]byte) {
+	t.Helper()
+	sees := false
+	for where, content := range places {
+		sees = sees || contains(content, []byte(materialName)) != ""
+		for uid, material := range keys {
+			if form := contains(content, material); form != "" {
+				t.Errorf("the key %s is in %s, as %s", uid, where, form)
+			}
+			// Half of a key is a key that is half known.
+			if form := contains(content, material[:len(material)/2]); form != "" {
+				t.Errorf("the first half of the key %s is in %s, as %s", uid, where, form)
+			}
+		}
+	}
+	if !sees {
+		t.Error("the scan does not even find the name of a key: it is blind")
+	}
+}
+
+// contains names the form in which a value is in a text, or is empty.
+func contains(content, value []byte) string {
+	lower := bytes.ToLower(content)
+	switch {
+	case bytes.Contains(content, value):
+		return "its bytes"
+	case bytes.Contains(lower, []byte(hex.EncodeToString(value))):
+		return "hexadecimal"
+	}
+	// Base 64 of a longer text has these characters at one of three offsets.
+	for shift := range 3 {
+		padded := append(make([]byte, shift), value...)
+		for name, e := range map[string]*base64.Encoding{"base 64": base64.RawStdEncoding, "base 64 for URLs": base64.RawURLEncoding} {
+			text := e.EncodeToString(padded)
+			from := (shift*8 + 5) / 6
+			to := len(padded) * 8 / 6
+			if bytes.Contains(content, []byte(text[from:to])) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// TestScanSees proves that each form of a key would be found.
+func TestScanSees(t *testing.T) {
+	t.Parallel()
+	key := []byte("0123456789abcdef\xff\x00\xfe")
+	for name, text := range map[string]string{
+		"bytes":           "x" + string(key) + "y",
+		"hex":             "x" + hex.EncodeToString(key) + "y",
+		"hex in capitals": strings.ToUpper(hex.EncodeToString(key)),
+		"base 64":         base64.StdEncoding.EncodeToString(key),
+		"shifted by 1":    base64.StdEncoding.EncodeToString([]byte("x" + string(key) + "tail")),
+		"shifted by 2":    base64.URLEncoding.EncodeToString([]byte("xy" + string(key) + "tail")),
+	} {
+		if contains([]byte(text), key) == "" {
+			t.Errorf("%s: not found in %q", name, text)
+		}
+	}
+	if form := contains([]byte("nothing of it 0123456789abcde"), key); form != "" {
+		t.Errorf("found as %s where it is not", form)
+	}
+}
