@@ -205,7 +205,7 @@ func inStorage(m *managed, mask kmip.StorageStatusMask) bool {
 	switch {
 	case m.destroyed():
 		return mask&kmip.StorageStatusMaskDestroyedStorage != 0
-	case m.attrs.Has(kmip.TagArchiveDate):
+	case m.archived():
 		return mask&kmip.StorageStatusMaskArchivalStorage != 0
 	}
 	return mask&kmip.StorageStatusMaskOnLineStorage != 0

@@ -85,7 +85,19 @@ func (s *Service) load(ctx context.Context, sc *Scope, action, uid string) (*man
 	if err := s.authorize(sc, action, m.resource()); err != nil {
 		return nil, err
 	}
+	if m.archived() && !touchesArchived[action] {
+		return nil, kmip.Fail(kmip.KindObjectArchived, "the object is archived; recover it first")
+	}
 	return m, nil
+}
+
+// archived reports whether the object was moved to archival storage (§6.1.4).
+func (m *managed) archived() bool { return m.attrs.Has(kmip.TagArchiveDate) }
+
+// touchesArchived are the actions on an object that is archived; Locate finds
+// it when asked to.
+var touchesArchived = map[string]bool{
+	"Recover": true, "Obliterate": true, policy.ActionKeyShow: true, policy.ActionKeyRevoke: true, policy.ActionKeyDestroy: true,
 }
 
 // authenticate checks the MAC of a row that carries its material, and reads it.

@@ -91,7 +91,7 @@ func inherit(old *managed, attrs kmip.Attributes, offset *time.Duration, now tim
 	for _, at := range old.attrs {
 		rule, _ := kmip.RuleOf(at.AttributeID)
 		switch {
-		case slices.Contains(notInherited, at.Tag), at.Tag == kmip.TagLink && replacementLink(at):
+		case slices.Contains(notInherited, at.Tag), at.Tag == kmip.TagLink && ownLink(at):
 			continue
 		case !rule.Multi && attrs.Has(at.Tag) && !at.IsVendor():
 			continue
@@ -110,11 +110,14 @@ func inherit(old *managed, attrs kmip.Attributes, offset *time.Duration, now tim
 	return all, nil
 }
 
-// replacementLink reports whether a Link tells of a replacement: those belong
-// to one object.
-func replacementLink(at kmip.Attribute) bool {
-	t := kmip.LinkOf(at.Value).Type
-	return t == kmip.LinkTypeReplacementObjectLink || t == kmip.LinkTypeReplacedObjectLink
+// ownLink reports whether a Link belongs to one object: it tells of its
+// replacement or of the other half of its pair.
+func ownLink(at kmip.Attribute) bool {
+	switch kmip.LinkOf(at.Value).Type {
+	case kmip.LinkTypeReplacementObjectLink, kmip.LinkTypeReplacedObjectLink, kmip.LinkTypePublicKeyLink, kmip.LinkTypePrivateKeyLink:
+		return true
+	}
+	return false
 }
 
 // replacement makes the new key; dates are those that need not be in order.

@@ -7,9 +7,9 @@ import (
 )
 
 // reasons holds the Result Reason of a kind of failure: in KMIP 1.x (1.4 §11),
-// in 2.0, and from 2.1 on (§6.1, §11.46). 0 in a later column repeats the one
+// in 2.0, in 2.1 (§6.1, §11.46) and in 3.0. 0 in a later column repeats the one
 // before it.
-var reasons = map[kmip.Kind][3]kmip.ResultReason{
+var reasons = map[kmip.Kind][4]kmip.ResultReason{
 	kmip.KindGeneral:                 {kmip.ResultReasonGeneralFailure},
 	kmip.KindObjectNotFound:          {kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound},
 	kmip.KindObjectDestroyed:         {kmip.ResultReasonPermissionDenied, kmip.ResultReasonObjectDestroyed},
@@ -69,6 +69,8 @@ var reasons = map[kmip.Kind][3]kmip.ResultReason{
 	kmip.KindBatchRefused:            {kmip.ResultReasonFeatureNotSupported},
 	kmip.KindUnavailable:             {kmip.ResultReasonGeneralFailure},
 	kmip.KindIntegrity:               {kmip.ResultReasonGeneralFailure},
+	kmip.KindDataType:                {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidDataType},
+	kmip.KindNumericRange:            {kmip.ResultReasonInvalidField, kmip.ResultReasonNumericRange},
 }
 
 type kindAt struct {
@@ -77,23 +79,27 @@ type kindAt struct {
 }
 
 // operationReasons are the reasons that differ for one operation.
-var operationReasons = map[kindAt][3]kmip.ResultReason{
-	{kmip.KindObjectDestroyed, kmip.OperationGet}:                 {kmip.ResultReasonIllegalOperation, kmip.ResultReasonObjectDestroyed},
-	{kmip.KindObjectType, kmip.OperationActivate}:                 {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
-	{kmip.KindObjectType, kmip.OperationRevoke}:                   {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
-	{kmip.KindObjectType, kmip.OperationGet}:                      {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
-	{kmip.KindObjectType, kmip.OperationCheck}:                    {kmip.ResultReasonIllegalOperation, kmip.ResultReasonIllegalObjectType},
-	{kmip.KindObjectType, kmip.OperationCreate}:                   {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType},
-	{kmip.KindObjectType, kmip.OperationRegister}:                 {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType},
-	{kmip.KindAttributeReadOnly, kmip.OperationAddAttribute}:      {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonReadOnlyAttribute},
-	{kmip.KindAttributeReadOnly, kmip.OperationSetAttribute}:      {kmip.ResultReasonPermissionDenied, kmip.ResultReasonReadOnlyAttribute},
-	{kmip.KindAttributeSingleValued, kmip.OperationCreate}:        {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeSingleValued},
-	{kmip.KindAttributeSingleValued, kmip.OperationRegister}:      {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeSingleValued},
-	{kmip.KindAttributeSingleValued, kmip.OperationCreateKeyPair}: {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeSingleValued},
-	{kmip.KindAttributeUnsupported, kmip.OperationLocate}:         {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidAttribute},
-	{kmip.KindAttributeNotFound, kmip.OperationModifyAttribute}:   {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeNotFound},
-	{kmip.KindNameNotUnique, kmip.OperationAddAttribute}:          {kmip.ResultReasonIllegalOperation, kmip.ResultReasonNonUniqueNameAttribute},
-	{kmip.KindNameNotUnique, kmip.OperationModifyAttribute}:       {kmip.ResultReasonIllegalOperation, kmip.ResultReasonNonUniqueNameAttribute},
+var operationReasons = map[kindAt][4]kmip.ResultReason{
+	{kmip.KindObjectNotFound, kmip.OperationGetAttributes}:         {kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonItemNotFound},
+	{kmip.KindObjectNotFound, kmip.OperationAdjustAttribute}:       {kmip.ResultReasonItemNotFound, kmip.ResultReasonItemNotFound},
+	{kmip.KindAttributeNotFound, kmip.OperationGetUsageAllocation}: {kmip.ResultReasonIllegalOperation, kmip.ResultReasonAttributeNotFound},
+	{kmip.KindAttributeReadOnly, kmip.OperationAdjustAttribute}:    {kmip.ResultReasonPermissionDenied, kmip.ResultReasonReadOnlyAttribute},
+	{kmip.KindObjectDestroyed, kmip.OperationGet}:                  {kmip.ResultReasonIllegalOperation, kmip.ResultReasonObjectDestroyed},
+	{kmip.KindObjectType, kmip.OperationActivate}:                  {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindObjectType, kmip.OperationRevoke}:                    {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindObjectType, kmip.OperationGet}:                       {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindObjectType, kmip.OperationCheck}:                     {kmip.ResultReasonIllegalOperation, kmip.ResultReasonIllegalObjectType},
+	{kmip.KindObjectType, kmip.OperationCreate}:                    {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindObjectType, kmip.OperationRegister}:                  {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindAttributeReadOnly, kmip.OperationAddAttribute}:       {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonReadOnlyAttribute},
+	{kmip.KindAttributeReadOnly, kmip.OperationSetAttribute}:       {kmip.ResultReasonPermissionDenied, kmip.ResultReasonReadOnlyAttribute},
+	{kmip.KindAttributeSingleValued, kmip.OperationCreate}:         {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeSingleValued},
+	{kmip.KindAttributeSingleValued, kmip.OperationRegister}:       {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeSingleValued},
+	{kmip.KindAttributeSingleValued, kmip.OperationCreateKeyPair}:  {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeSingleValued},
+	{kmip.KindAttributeUnsupported, kmip.OperationLocate}:          {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidAttribute},
+	{kmip.KindAttributeNotFound, kmip.OperationModifyAttribute}:    {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeNotFound},
+	{kmip.KindNameNotUnique, kmip.OperationAddAttribute}:           {kmip.ResultReasonIllegalOperation, kmip.ResultReasonNonUniqueNameAttribute},
+	{kmip.KindNameNotUnique, kmip.OperationModifyAttribute}:        {kmip.ResultReasonIllegalOperation, kmip.ResultReasonNonUniqueNameAttribute},
 }
 
 // Reason gives a kind of failure its Result Reason in a version, for an
@@ -105,12 +111,14 @@ func Reason(v kmip.Version, op kmip.Operation, kind kmip.Kind) kmip.ResultReason
 			return kmip.ResultReasonGeneralFailure
 		}
 	}
-	column := 2
+	column := 3
 	switch {
 	case v < kmip.V20:
 		column = 0
 	case v == kmip.V20:
 		column = 1
+	case v == kmip.V21:
+		column = 2
 	}
 	for column > 0 && row[column] == 0 {
 		column--

@@ -41,6 +41,9 @@ func (s *server) objects() objects {
 	return o
 }
 
+// only30 are the reasons that KMIP 3.0 gives otherwise than 2.1.
+var only30 = map[string]kmip.ResultReason{"attributes of nothing": kmip.ResultReasonItemNotFound}
+
 // Each error of each operation has the Result Reason that its version gives it.
 func TestErrorsOfEveryOperation(t *testing.T) {
 	attr := func(i kmip.Item) *payload.Instance { return &payload.Instance{Attribute: kmip.NewAttribute(i)} }
@@ -199,7 +202,11 @@ func TestErrorsOfEveryOperation(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newServer(t)
 			o := s.objects()
-			for v, want := range map[kmip.Version]kmip.ResultReason{kmip.V14: c.v14, kmip.V20: c.v20, kmip.V21: c.v21, kmip.V30: c.v21} {
+			v30 := c.v21
+			if want, ok := only30[c.name]; ok {
+				v30 = want
+			}
+			for v, want := range map[kmip.Version]kmip.ResultReason{kmip.V14: c.v14, kmip.V20: c.v20, kmip.V21: c.v21, kmip.V30: v30} {
 				if want == 0 {
 					continue
 				}

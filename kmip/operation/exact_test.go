@@ -166,6 +166,7 @@ func TestEveryOperationIsExactInEveryVersion(t *testing.T) {
 			one[payload.GetResponse](s, v, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(pair.PublicKeyUniqueIdentifier)})
 			one[payload.GetAttributesResponse](s, v, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(pair.PrivateKeyUniqueIdentifier)})
 
+			exactRest(s, v, fresh, pair)
 			secretData := &kmip.Object{Type: kmip.ObjectTypeSecretData, SecretDataType: kmip.SecretDataTypePassword, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeOpaque, Material: secret.Copy([]byte("pw"))}}
 			one[payload.RegisterResponse](s, v, kmip.OperationRegister, &payload.RegisterRequest{ObjectType: kmip.ObjectTypeSecretData, Object: secretData})
 			var functions []kmip.QueryFunction
@@ -257,5 +258,113 @@ func TestAuthenticationTagsInEveryVersion(t *testing.T) {
 		if string(dec.Data) != "plain" {
 			t.Errorf("KMIP %s: %q", v, dec.Data)
 		}
+	}
+}
+
+// exactRest runs the operations that came after the first ones.
+func exactRest(s *server, v kmip.Version, active string, pair *payload.CreateKeyPairResponse) {
+	t := s.t
+	t.Helper()
+	lease := one[payload.ObtainLeaseResponse](s, v, kmip.OperationObtainLease, &payload.ObtainLeaseRequest{UniqueIdentifier: ref(active)})
+	if lease.LeaseTime == nil || *lease.LeaseTime != time.Hour || lease.LastChangeDate.IsZero() {
+		t.Errorf("lease %+v", lease)
+	}
+	limited := one[payload.CreateResponse](s, v, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(
+		kmip.DateTime(kmip.TagActivationDate, s.svc.Clock.Now()),
+		kmip.Structure(kmip.TagUsageLimits, kmip.LongInteger(kmip.TagUsageLimitsTotal, 10), kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitByte)))}).UniqueIdentifier
+	n := int64(8)
+	one[payload.GetUsageAllocationResponse](s, v, kmip.OperationGetUsageAllocation, &payload.GetUsageAllocationRequest{UniqueIdentifier: ref(limited), UsageLimitsCount: &n})
+	if r := s.send(v, 0, payload.RequestItem{Operation: kmip.OperationGetUsageAllocation, Payload: &payload.GetUsageAllocationRequest{UniqueIdentifier: ref(limited), UsageLimitsCount: &n}}); r.Items[0].Status != failed {
+		t.Error("more usage was allocated than there is")
+	}
+	one[payload.ArchiveResponse](s, v, kmip.OperationArchive, &payload.ArchiveRequest{UniqueIdentifier: ref(limited)})
+	if r := s.send(v, 0, getItem(limited)); r.Items[0].Reason != kmip.ResultReasonObjectArchived {
+		t.Errorf("Get of an archived object: %s", r.Items[0].Reason)
+	}
+	one[payload.RecoverResponse](s, v, kmip.OperationRecover, &payload.RecoverRequest{UniqueIdentifier: ref(limited)})
+	one[payload.GetResponse](s, v, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(limited)})
+	if v >= kmip.V11 {
+		fresh := one[payload.ReKeyKeyPairResponse](s, v, kmip.OperationReKeyKeyPair, &payload.ReKeyKeyPairRequest{PrivateKeyUniqueIdentifier: ref(pair.PrivateKeyUniqueIdentifier)})
+		a := one[payload.GetAttributesResponse](s, kmip.V21, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(fresh.PrivateKeyUniqueIdentifier)}).Attributes.Attributes
+		links := map[kmip.LinkType]string{}
+		for _, at := range a.Instances(kmip.AttributeID{Tag: kmip.TagLink}) {
+			links[kmip.LinkOf(at.Value).Type] = kmip.LinkOf(at.Value).Target
+		}
+		if links[kmip.LinkTypePublicKeyLink] != fresh.PublicKeyUniqueIdentifier || links[kmip.LinkTypeReplacedObjectLink] != pair.PrivateKeyUniqueIdentifier || len(links) != 2 {
+			t.Errorf("links of the new private key: %v", links)
+		}
+	}
+	if v >= kmip.V12 {
+		exactCryptography(s, v)
+	}
+	if v >= kmip.V20 {
+		one[payload.LogResponse](s, v, kmip.OperationLog, &payload.LogRequest{LogMessage: "hello"})
+		interval := kmip.Interval(kmip.TagAdjustmentValue, time.Minute)
+		uid := rich2(s)
+		one[payload.AdjustAttributeResponse](s, v, kmip.OperationAdjustAttribute, &payload.AdjustAttributeRequest{
+			UniqueIdentifier: ref(uid), AttributeReference: []kmip.AttributeID{{Tag: kmip.TagProtectionPeriod}}, AdjustmentType: kmip.AdjustmentTypeIncrement, AdjustmentValue: &interval,
+		})
+		a := one[payload.GetAttributesResponse](s, v, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(uid)}).Attributes.Attributes
+		if got, _ := a.Get(kmip.TagProtectionPeriod); got.Duration() != time.Hour+time.Minute {
+			t.Errorf("adjusted to %s", got.Duration())
+		}
+	}
+	if v >= kmip.V21 {
+		one[payload.PingResponse](s, v, kmip.OperationPing, &payload.PingRequest{})
+	}
+	if v >= kmip.V30 {
+		uid := one[payload.CreateResponse](s, v, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(name("gone"))}).UniqueIdentifier
+		one[payload.ObliterateResponse](s, v, kmip.OperationObliterate, &payload.ObliterateRequest{UniqueIdentifier: ref(uid)})
+		if r := s.send(v, 0, getItem(uid)); r.Items[0].Status != failed {
+			t.Error("an obliterated object is still there")
+		}
+		one[payload.CreateResponse](s, v, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(name("gone"))})
+	}
+}
+
+// rich2 is an object with an attribute that can be adjusted.
+func rich2(s *server) string {
+	return one[payload.CreateResponse](s, kmip.V21, kmip.OperationCreate, &payload.CreateRequest{
+		ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(kmip.Interval(kmip.TagProtectionPeriod, time.Hour)),
+	}).UniqueIdentifier
+}
+
+func exactCryptography(s *server, v kmip.Version) {
+	t := s.t
+	t.Helper()
+	now := kmip.DateTime(kmip.TagActivationDate, s.svc.Clock.Now())
+	pair := one[payload.CreateKeyPairResponse](s, v, kmip.OperationCreateKeyPair, &payload.CreateKeyPairRequest{
+		CommonAttributes:     template(now, kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmRSA), kmip.Integer(kmip.TagCryptographicLength, 2048)),
+		PrivateKeyAttributes: template(kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskSign)),
+		PublicKeyAttributes:  template(kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskVerify)),
+	})
+	pkcs1 := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagPaddingMethod, kmip.PaddingMethodPKCS1V15), kmip.Enumeration(kmip.TagHashingAlgorithm, kmip.HashingAlgorithmSHA256))
+	signature := one[payload.SignResponse](s, v, kmip.OperationSign, &payload.SignRequest{UniqueIdentifier: ref(pair.PrivateKeyUniqueIdentifier), CryptographicParameters: &pkcs1, Data: []byte("m")}).SignatureData
+	for data, want := range map[string]kmip.ValidityIndicator{"m": kmip.ValidityIndicatorValid, "n": kmip.ValidityIndicatorInvalid} {
+		got := one[payload.SignatureVerifyResponse](s, v, kmip.OperationSignatureVerify, &payload.SignatureVerifyRequest{UniqueIdentifier: ref(pair.PublicKeyUniqueIdentifier), CryptographicParameters: &pkcs1, Data: []byte(data), SignatureData: signature})
+		if got.ValidityIndicator != want {
+			t.Errorf("signature of %q: %s", data, got.ValidityIndicator)
+		}
+	}
+	key := one[payload.CreateResponse](s, v, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: template(now,
+		kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmHMACSHA256), kmip.Integer(kmip.TagCryptographicLength, 256),
+		kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskMACGenerate|kmip.CryptographicUsageMaskMACVerify))}).UniqueIdentifier
+	code := one[payload.MACResponse](s, v, kmip.OperationMAC, &payload.MACRequest{UniqueIdentifier: ref(key), Data: []byte("m")}).MACData
+	for data, want := range map[string]kmip.ValidityIndicator{"m": kmip.ValidityIndicatorValid, "n": kmip.ValidityIndicatorInvalid} {
+		got := one[payload.MACVerifyResponse](s, v, kmip.OperationMACVerify, &payload.MACVerifyRequest{UniqueIdentifier: ref(key), Data: []byte(data), MACData: code})
+		if got.ValidityIndicator != want {
+			t.Errorf("code of %q: %s", data, got.ValidityIndicator)
+		}
+	}
+	sha := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagHashingAlgorithm, kmip.HashingAlgorithmSHA256))
+	if got := one[payload.HashResponse](s, v, kmip.OperationHash, &payload.HashRequest{CryptographicParameters: &sha, Data: []byte("m")}); len(got.Data) != 32 {
+		t.Errorf("hash of %d bytes", len(got.Data))
+	}
+	n := int32(24)
+	if got := one[payload.RNGRetrieveResponse](s, v, kmip.OperationRNGRetrieve, &payload.RNGRetrieveRequest{DataLength: &n}); len(got.Data) != 24 {
+		t.Errorf("%d random bytes", len(got.Data))
+	}
+	if got := one[payload.RNGSeedResponse](s, v, kmip.OperationRNGSeed, &payload.RNGSeedRequest{Data: []byte("seed")}); got.DataLength == nil || *got.DataLength != 0 {
+		t.Errorf("seed used: %v", got.DataLength)
 	}
 }

@@ -21,10 +21,9 @@ type table struct {
 // Operation Not Supported, and Query does not list it. Those of the protocol
 // that are still to come:
 //
-//	keys          Derive Key, Re-key Key Pair, Create Split Key, Join Split Key
+//	keys          Derive Key, Create Split Key, Join Split Key
 //	certificates  Certify, Re-certify, Validate
-//	objects       Archive, Recover, Export, Import, Obtain Lease, Get Usage
-//	              Allocation, Adjust Attribute, Obliterate, Deactivate
+//	objects       Export, Import, Deactivate
 //	cryptography  PKCS#11
 //	server        Poll, Cancel, Process, Query Asynchronous Requests, Set
 //	              Defaults, Set Constraints, Get Constraints, Set Endpoint
@@ -53,6 +52,13 @@ func newTable(interop bool) *table {
 		{operation: kmip.OperationDestroy, run: bind(destroy)},
 		{operation: kmip.OperationEncrypt, run: bind(encrypt)},
 		{operation: kmip.OperationDecrypt, run: bind(decrypt), readOnly: true},
+		{operation: kmip.OperationReKeyKeyPair, run: bind(reKeyKeyPair)},
+		{operation: kmip.OperationArchive, run: bind(archive)},
+		{operation: kmip.OperationRecover, run: bind(recoverObject)},
+		{operation: kmip.OperationObliterate, run: bind(obliterate)},
+		{operation: kmip.OperationObtainLease, run: bind(obtainLease), readOnly: true},
+		{operation: kmip.OperationGetUsageAllocation, run: bind(getUsageAllocation)},
+		{operation: kmip.OperationAdjustAttribute, run: bind(adjustAttribute)},
 		{operation: kmip.OperationSign, run: bind(sign)},
 		{operation: kmip.OperationSignatureVerify, run: bind(signatureVerify), readOnly: true},
 		{operation: kmip.OperationMAC, run: bind(mac), readOnly: true},
