@@ -2,10 +2,13 @@ package operation_test
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/custody"
+	"github.com/claviger/claviger/kmip/operation"
 	"github.com/claviger/claviger/kmip/payload"
 	"github.com/claviger/claviger/store"
 	"github.com/claviger/claviger/store/audit"
@@ -41,5 +44,47 @@ func TestEveryItemIsRecordedOnce(t *testing.T) {
 		if n := len(s.recorded()) - before; n != 1 {
 			t.Errorf("%s: %d entries, want 1", what, n)
 		}
+	}
+}
+
+// race lets somebody else change the store just before changes are committed.
+type race struct {
+	store.Store
+	before func()
+}
+
+func (r *race) Commit(ctx context.Context, c store.Change) error {
+	if f := r.before; f != nil && len(c.Insert) > 0 {
+		r.before = nil
+		f()
+	}
+	return r.Store.Commit(ctx, c)
+}
+
+// A batch that can be undone leaves an entry for each item also when none of
+// its items fails, but its end: another client has taken a name meanwhile.
+func TestUndoableBatchThatFailsAtItsEndIsRecorded(t *testing.T) {
+	s := newServer(t)
+	other := *s
+	r := &race{Store: s.svc.Store, before: func() {
+		one[payload.CreateResponse](&other, kmip.V14, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(name("b"))})
+	}}
+	svc := *s.svc
+	svc.Service = custody.New(custody.Config{Store: r, Sealer: s.svc.Ring, Log: slog.New(slog.DiscardHandler), Now: s.svc.Clock.Now})
+	mine := &server{t, &svc, operation.New(operation.Server{Custody: svc.Service, Now: s.svc.Clock.Now})}
+	got := mine.send(kmip.V14, kmip.BatchErrorContinuationOptionUndo, createItem("a"), activateItem(""), createItem("b"))
+	if st := statuses(got); !equal(st, []kmip.ResultStatus{undone, undone, failed}) || got.Items[2].Reason != kmip.ResultReasonInvalidField {
+		t.Fatalf("statuses %v: %+v", st, got.Items)
+	}
+	var outcomes []string
+	for _, e := range s.recorded() {
+		outcomes = append(outcomes, e.Operation+" "+e.Outcome)
+	}
+	want := []string{"Create failure", "Activate undone", "Create undone", "Create success"}
+	if strings.Join(outcomes, ", ") != strings.Join(want, ", ") {
+		t.Errorf("entries %v, want %v", outcomes, want)
+	}
+	if found := one[payload.LocateResponse](s, kmip.V14, kmip.OperationLocate, &payload.LocateRequest{}); len(found.UniqueIdentifier) != 1 {
+		t.Errorf("%d objects, want that of the other client", len(found.UniqueIdentifier))
 	}
 }
