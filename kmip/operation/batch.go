@@ -19,6 +19,7 @@ const undoAttempts = 4
 // response. authenticated tells that the scope's principal is known. Secrets in
 // the response are to be destroyed with Release once it has been written.
 func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated bool, r *payload.Request) *payload.Response {
+	defer Forget(r)
 	undo := r.ErrorContinuation == kmip.BatchErrorContinuationOptionUndo && len(r.Items) > 1
 	for attempt := 1; ; attempt++ {
 		resp := &payload.Response{Version: r.Version, TimeStamp: s.Now().UTC()}
@@ -130,6 +131,15 @@ func (s *Server) markUndone(resp *payload.Response, failed bool, err error) {
 	if !failed {
 		last := &resp.Items[len(resp.Items)-1]
 		last.Status, last.Err, last.Payload = kmip.ResultStatusOperationFailed, err, nil
+	}
+}
+
+// Forget overwrites the secrets of a request, once nothing will run it again.
+func Forget(r *payload.Request) {
+	for _, item := range r.Items {
+		if p, ok := item.Payload.(*payload.RegisterRequest); ok {
+			p.Object.Destroy()
+		}
 	}
 }
 
