@@ -7,6 +7,7 @@ import (
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/policy"
 	"github.com/claviger/claviger/store"
+	"github.com/claviger/claviger/store/audit"
 )
 
 // Principal is who calls: made by the Authenticate methods of Service.
@@ -71,24 +72,33 @@ func (sc *Scope) Undoable() {
 	sc.reader = sc.undo
 }
 
-// Finish makes the changes of an undoable batch durable, all or none.
+// Finish makes the changes of an undoable batch durable, all or none. When it
+// fails, Undoable begins again, or Undo records the end.
 func (s *Service) Finish(ctx context.Context, sc *Scope) error {
-	change := sc.undo.merged()
-	sc.undo, sc.reader = nil, sc.store
-	if err := sc.commit(ctx, change); err != nil {
+	if err := sc.store.Commit(ctx, sc.undo.merged()); err != nil {
 		return s.translate(ctx, err)
 	}
+	sc.undo, sc.reader = nil, sc.store
 	return nil
 }
 
-// Undo drops the changes of an undoable batch and records that it did.
-func (s *Service) Undo(ctx context.Context, sc *Scope) error {
+// Undo drops the changes of an undoable batch and records that it did. cause is
+// why Finish failed, which the last item then answers for; nil when an item
+// failed, which is recorded already.
+func (s *Service) Undo(ctx context.Context, sc *Scope, cause error) error {
 	entries := sc.undo.undone()
 	sc.undo, sc.reader = nil, sc.store
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := sc.commit(ctx, store.Change{Audit: entries}); err != nil {
+	if cause != nil {
+		last := &entries[len(entries)-1]
+		last.Outcome, last.Reason = audit.Failure, kmip.KindOf(cause).String()
+	}
+	// The caller may be gone: that nothing was done is recorded all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditDeadline)
+	defer cancel()
+	if err := sc.store.Commit(ctx, store.Change{Audit: entries}); err != nil {
 		return s.translate(ctx, err)
 	}
 	return nil

@@ -248,10 +248,16 @@ func (c codec) responseItem(r *payload.ResponseItem) kmip.Item {
 	if r.UniqueBatchItemID != nil && c.v < kmip.V30 {
 		i.Items = append(i.Items, kmip.ByteString(kmip.TagUniqueBatchItemID, r.UniqueBatchItemID))
 	}
-	i.Items = append(i.Items, kmip.Enumeration(kmip.TagResultStatus, r.Status))
-	if r.Status == kmip.ResultStatusOperationFailed {
-		i.Items = append(i.Items, kmip.Enumeration(kmip.TagResultReason, Reason(c.v, r.Operation, kmip.KindOf(r.Err))),
-			kmip.Text(kmip.TagResultMessage, messageOf(r.Err)))
+	status, err := r.Status, r.Err
+	if get, ok := r.Payload.(*payload.GetResponse); ok && get.Object != nil && status != kmip.ResultStatusOperationFailed {
+		if err = c.expressible(get.Object); err != nil {
+			status = kmip.ResultStatusOperationFailed
+		}
+	}
+	i.Items = append(i.Items, kmip.Enumeration(kmip.TagResultStatus, status))
+	if status == kmip.ResultStatusOperationFailed {
+		i.Items = append(i.Items, kmip.Enumeration(kmip.TagResultReason, Reason(c.v, r.Operation, kmip.KindOf(err))),
+			kmip.Text(kmip.TagResultMessage, messageOf(err)))
 		return i
 	}
 	return withPayload(i, c.payloadItem(r.Operation, response, r.Payload))

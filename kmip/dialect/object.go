@@ -198,6 +198,21 @@ func (c codec) keyValue(k *kmip.KeyBlock, i kmip.Item, wrapped bool) error {
 	return nil
 }
 
+// expressible refuses an object in a form that the version does not have.
+func (c codec) expressible(o *kmip.Object) error {
+	switch {
+	case o.Key != nil && !c.valueExists(kmip.TagKeyFormatType, uint32(o.Key.Format)):
+		return kmip.Fail(kmip.KindKeyFormat, "KMIP %s has no Key Format Type %s; ask for another", c.v, o.Key.Format)
+	case o.Key != nil && o.Key.Compression != 0 && !c.valueExists(kmip.TagKeyCompressionType, uint32(o.Key.Compression)):
+		return kmip.Fail(kmip.KindKeyCompression, "KMIP %s has no Key Compression Type %s", c.v, o.Key.Compression)
+	case o.Type == kmip.ObjectTypeCertificate && !c.valueExists(kmip.TagCertificateType, uint32(o.CertificateType)):
+		return kmip.Fail(kmip.KindObjectType, "KMIP %s has no Certificate Type %s", c.v, o.CertificateType)
+	case o.Type == kmip.ObjectTypeSecretData && !c.valueExists(kmip.TagSecretDataType, uint32(o.SecretDataType)):
+		return kmip.Fail(kmip.KindObjectType, "KMIP %s has no Secret Data Type %s", c.v, o.SecretDataType)
+	}
+	return nil
+}
+
 // objectItem writes a managed object.
 func (c codec) objectItem(o *kmip.Object) kmip.Item {
 	i := kmip.Structure(objectTags[o.Type])
@@ -244,10 +259,13 @@ func (c codec) keyBlockItem(k *kmip.KeyBlock) kmip.Item {
 		}
 		i.Items = append(i.Items, value)
 	}
-	if k.Algorithm != 0 {
+	// Algorithm and length are there both or not at all (§3.5): a client whose
+	// version has no name for the algorithm gets its key without.
+	named := c.valueExists(kmip.TagCryptographicAlgorithm, uint32(k.Algorithm))
+	if k.Algorithm != 0 && named {
 		i.Items = append(i.Items, kmip.Enumeration(kmip.TagCryptographicAlgorithm, k.Algorithm))
 	}
-	if k.LengthBits != 0 {
+	if k.LengthBits != 0 && (named || k.Algorithm == 0) {
 		i.Items = append(i.Items, kmip.Integer(kmip.TagCryptographicLength, k.LengthBits))
 	}
 	if k.Wrapping != nil {

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -18,6 +19,7 @@ const undoAttempts = 4
 // response. authenticated tells that the scope's principal is known. Secrets in
 // the response are to be destroyed with Release once it has been written.
 func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated bool, r *payload.Request) *payload.Response {
+	defer Forget(r)
 	undo := r.ErrorContinuation == kmip.BatchErrorContinuationOptionUndo && len(r.Items) > 1
 	for attempt := 1; ; attempt++ {
 		resp := &payload.Response{Version: r.Version, TimeStamp: s.Now().UTC()}
@@ -33,8 +35,8 @@ func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated boo
 		if !undo {
 			return resp
 		}
-		err := s.settle(ctx, sc, failed)
-		if err != nil && custody.IsConflict(err) && attempt < undoAttempts {
+		err := s.settle(ctx, sc, failed, attempt < undoAttempts)
+		if errors.Is(err, errAgain) {
 			Release(resp)
 			continue
 		}
@@ -98,12 +100,21 @@ func (s *Server) item(ctx context.Context, c *call, e *entry, authenticated bool
 	return e.run(ctx, c, item.Payload)
 }
 
-// settle ends an undoable batch: everything or nothing.
-func (s *Server) settle(ctx context.Context, sc *custody.Scope, failed bool) error {
-	if failed {
-		return s.Custody.Undo(ctx, sc)
+// errAgain tells that the batch is to be run again.
+var errAgain = errors.New("operation: run the batch again")
+
+// settle ends an undoable batch: all its changes, or none.
+func (s *Server) settle(ctx context.Context, sc *custody.Scope, failed, again bool) error {
+	var err error
+	if !failed {
+		if err = s.Custody.Finish(ctx, sc); err == nil {
+			return nil
+		}
+		if again && custody.IsConflict(err) {
+			return errAgain
+		}
 	}
-	return s.Custody.Finish(ctx, sc)
+	return errors.Join(err, s.Custody.Undo(ctx, sc, err))
 }
 
 // markUndone turns the items before a failure into undone ones (§9.6). err is
@@ -120,6 +131,15 @@ func (s *Server) markUndone(resp *payload.Response, failed bool, err error) {
 	if !failed {
 		last := &resp.Items[len(resp.Items)-1]
 		last.Status, last.Err, last.Payload = kmip.ResultStatusOperationFailed, err, nil
+	}
+}
+
+// Forget overwrites the secrets of a request, once nothing will run it again.
+func Forget(r *payload.Request) {
+	for _, item := range r.Items {
+		if p, ok := item.Payload.(*payload.RegisterRequest); ok {
+			p.Object.Destroy()
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 )
 
 func register(ctx context.Context, c *call, r *payload.RegisterRequest) (*payload.RegisterResponse, error) {
-	defer r.Object.Destroy()
 	attrs, err := plain(r.Attributes, r.ProtectionStorageMasks)
 	if err != nil {
 		return nil, refused(ctx, c, kmip.OperationRegister, err)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/claviger/claviger/kmip/server/proxy"
 	"github.com/claviger/claviger/kmip/wire"
 )
 
@@ -110,7 +111,7 @@ func (c *conn) introduce() error {
 	if err := c.raw.SetReadDeadline(time.Now().Add(c.s.c.Timeouts.Handshake)); err != nil {
 		return err
 	}
-	client, err := readProxyHeader(c.raw)
+	client, err := proxy.ReadHeader(c.raw)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ func (c *conn) process(ctx context.Context, message []byte) (*payload.Response, 
 		return c.unreadable(ctx, correlation, v, now, kmip.FailFrom(err, kmip.KindCodec, "the message is not well-formed TTLV")), 0
 	}
 	req, err := dialect.DecodeRequest(tree)
+	defer operation.Forget(req) // also of a request that is not run
 	if err != nil {
 		return c.unreadable(ctx, correlation, req.Version, now, err), int(req.MaximumResponseSize)
 	}

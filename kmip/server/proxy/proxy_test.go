@@ -1,4 +1,4 @@
-package server
+package proxy
 
 import (
 	"bytes"
@@ -7,11 +7,11 @@ import (
 )
 
 func header(command, family byte, body ...byte) []byte {
-	b := append([]byte(nil), proxySignature...)
+	b := append([]byte(nil), signature...)
 	return append(append(b, 0x20|command, family, byte(len(body)>>8), byte(len(body))), body...)
 }
 
-func TestProxyHeader(t *testing.T) {
+func TestReadHeader(t *testing.T) {
 	v4 := []byte{192, 0, 2, 7, 10, 0, 0, 1, 0x12, 0x34, 0x16, 0x40}
 	v6 := append(append(bytes.Repeat([]byte{0x20}, 16), make([]byte, 16)...), 0, 80, 0, 81)
 	for _, c := range []struct {
@@ -31,14 +31,14 @@ func TestProxyHeader(t *testing.T) {
 		{"cut", header(1, 0x11, v4...)[:20], "", "EOF"},
 		{"too long", append(header(1, 0x11)[:14], 0xff, 0xff), "", "at most"},
 	} {
-		got, err := readProxyHeader(bytes.NewReader(c.bytes))
+		got, err := ReadHeader(bytes.NewReader(c.bytes))
 		if got != c.want || (err != nil) != (c.bad != "") || err != nil && !strings.Contains(err.Error(), c.bad) {
 			t.Errorf("%s: %q, %v", c.name, got, err)
 		}
 	}
 }
 
-func FuzzProxyHeader(f *testing.F) {
+func FuzzReadHeader(f *testing.F) {
 	f.Add(header(1, 0x11, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12))
-	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = readProxyHeader(bytes.NewReader(b)) })
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = ReadHeader(bytes.NewReader(b)) })
 }

@@ -1,0 +1,35 @@
+package operation_test
+
+import (
+	"testing"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/payload"
+	"github.com/claviger/claviger/kmip/secret"
+)
+
+// An object whose format or algorithm a version lacks is not written in a form
+// that is none of that version.
+func TestGetInVersionsThatLackTheFormOfTheKey(t *testing.T) {
+	s := newServer(t)
+	register := func(o *kmip.Object) string {
+		t.Helper()
+		return one[payload.RegisterResponse](s, kmip.V21, kmip.OperationRegister, &payload.RegisterRequest{ObjectType: o.Type, Object: o}).UniqueIdentifier
+	}
+	chacha := register(&kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{
+		Format: kmip.KeyFormatTypeRaw, Material: secret.Copy(make([]byte, 32)), Algorithm: kmip.CryptographicAlgorithmChaCha20, LengthBits: 256,
+	}})
+	pkcs12 := register(&kmip.Object{Type: kmip.ObjectTypePrivateKey, Key: &kmip.KeyBlock{
+		Format: kmip.KeyFormatTypePKCS12, Material: secret.Copy([]byte("pfx")), Algorithm: kmip.CryptographicAlgorithmRSA, LengthBits: 2048,
+	}})
+	for _, v := range kmip.Versions {
+		one[payload.GetResponse](s, v, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(chacha)})
+		r := s.send(v, 0, getItem(pkcs12))
+		if want := ok; v >= kmip.V14 && r.Items[0].Status != want {
+			t.Errorf("KMIP %s: %s %s", v, r.Items[0].Status, r.Items[0].Message)
+		}
+		if v < kmip.V14 && r.Items[0].Reason != kmip.ResultReasonKeyFormatTypeNotSupported {
+			t.Errorf("KMIP %s: %s %s", v, r.Items[0].Status, r.Items[0].Reason)
+		}
+	}
+}
