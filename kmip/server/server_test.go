@@ -27,7 +27,7 @@ import (
 )
 
 type node struct {
-	t      *testing.T
+	t      testing.TB
 	svc    *service.Service
 	addr   string
 	client *tls.Config
@@ -51,12 +51,12 @@ func tlsCertificate(i *pki.Issued) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{i.Certificate.Raw}, PrivateKey: i.Key, Leaf: i.Certificate}
 }
 
-func start(t *testing.T, timeouts server.Timeouts) *node {
+func start(t testing.TB, timeouts server.Timeouts) *node {
 	t.Helper()
 	return startWith(t, server.Config{Timeouts: timeouts})
 }
 
-func startWith(t *testing.T, c server.Config) *node {
+func startWith(t testing.TB, c server.Config) *node {
 	t.Helper()
 	ctx := context.Background()
 	svc := service.New(t)

@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/claviger/claviger/store"
+	"github.com/claviger/claviger/store/audit"
 	"github.com/claviger/claviger/store/internal/column"
 )
 
@@ -47,11 +49,18 @@ const (
 			last_used = coalesce(max(c.last_used, excluded.last_used), c.last_used, excluded.last_used)
 		where coalesce(case ?3 when 0 then c.usage_left when 1 then ?4 end + ?6 - ?5, 0) >= 0`
 
+	sqlEntryRow    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlInsertEntry = `insert into audit (node, counter, time, domain, actor, source, door, operation,
-		uid, outcome, reason, detail, request, mac) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		uid, outcome, reason, detail, request, mac) values ` + sqlEntryRow
 
 	sqlLastEntry = `select coalesce(max(counter), 0) from audit where node = ?`
 )
+
+// entriesAtOnce is how many audit entries one statement inserts when there are
+// so many: most of what a group of reads costs is its entries.
+const entriesAtOnce = 8
+
+var sqlInsertEntries = sqlInsertEntry + strings.Repeat(", "+sqlEntryRow, entriesAtOnce-1)
 
 // writer implements commit.Writer on the one connection for writing. Used by
 // the committer's goroutine only.
@@ -70,7 +79,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	for _, text := range []string{
 		sqlBegin, sqlCommit, sqlRollback,
 		sqlInsertObject, sqlUpdateObject, sqlDeleteObject, sqlReleaseName, sqlTakeName,
-		sqlDropSide, sqlAddSide, sqlCounterChange, sqlInsertEntry,
+		sqlDropSide, sqlAddSide, sqlCounterChange, sqlInsertEntry, sqlInsertEntries,
 	} {
 		st, err := conn.PrepareContext(ctx, text) //nolint:sqlclosecheck // close does
 		if err != nil {
@@ -173,14 +182,26 @@ func (w *writer) apply(ctx context.Context, c *store.Change) error {
 			return err
 		}
 	}
-	for i := range c.Audit {
-		e := &c.Audit[i]
-		err := w.must(ctx, "add audit entry", nil, sqlInsertEntry, e.Node, e.Counter, column.Micro(e.Time),
-			e.Domain, e.Actor, e.Source, e.Door, e.Operation, e.UID, e.Outcome, e.Reason, e.Detail, e.Request,
-			column.Bytes(e.MAC))
-		if err != nil {
+	return w.applyAudit(ctx, c.Audit)
+}
+
+// applyAudit inserts entries in their order.
+func (w *writer) applyAudit(ctx context.Context, entries []audit.Entry) error {
+	for len(entries) > 0 {
+		n, text := 1, sqlInsertEntry
+		if len(entries) >= entriesAtOnce {
+			n, text = entriesAtOnce, sqlInsertEntries
+		}
+		args := make([]any, 0, n*14)
+		for i := range entries[:n] {
+			e := &entries[i]
+			args = append(args, e.Node, e.Counter, column.Micro(e.Time), e.Domain, e.Actor, e.Source, e.Door,
+				e.Operation, e.UID, e.Outcome, e.Reason, e.Detail, e.Request, column.Bytes(e.MAC))
+		}
+		if err := w.must(ctx, "add audit entries", nil, text, args...); err != nil {
 			return err
 		}
+		entries = entries[n:]
 	}
 	return nil
 }
