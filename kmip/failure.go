@@ -71,6 +71,9 @@ const (
 	KindBatchRefused                        // batch that cannot be undone
 	KindUnavailable                         // database or HSM; try again
 	KindIntegrity                           // stored data was tampered with
+	KindWrappingNotFound                    // wrapping key
+	KindWrappingDestroyed                   // wrapping key
+	KindWrappingArchived                    // wrapping key
 	KindDataType                            // Adjust Attribute: type of value
 	KindNumericRange                        // Adjust Attribute: out of range
 	kindCount                               // number of kinds
@@ -89,7 +92,8 @@ var kindNames = [kindCount]string{
 	"parameters missing", "parameters unsupported", "key format", "key compression", "key wrap type",
 	"encoding option", "key value not present", "sensitive", "not extractable", "namespace",
 	"storage mask", "template not found", "offset with dates", "offset without activation",
-	"batch refused", "unavailable", "integrity", "data type", "numeric range",
+	"batch refused", "unavailable", "integrity", "wrapping key not found",
+	"wrapping key destroyed", "wrapping key archived", "data type", "numeric range",
 }
 
 func (k Kind) String() string {

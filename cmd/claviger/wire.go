@@ -17,8 +17,10 @@ import (
 	"github.com/claviger/claviger/hsm/pkcs11"
 	"github.com/claviger/claviger/hsm/seal"
 	"github.com/claviger/claviger/hsm/soft"
+	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/secret"
+	"github.com/claviger/claviger/kmip/wire"
 	"github.com/claviger/claviger/store"
 	"github.com/claviger/claviger/store/audit"
 	"github.com/claviger/claviger/store/postgres"
@@ -69,9 +71,11 @@ func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, prepare 
 	if err = c.ring.Check(ctx); err != nil {
 		return nil, fmt.Errorf("root of trust: %w", err)
 	}
-	c.custody = custody.New(custody.Config{Store: c.store, Sealer: c.ring, Log: log})
+	c.custody = custody.New(custody.Config{Store: c.store, Sealer: c.ring, Log: log, EncodeTTLV: encodeTTLV})
 	return c, nil
 }
+
+func encodeTTLV(i kmip.Item) []byte { return wire.Append(nil, i) }
 
 // Close releases everything in the reverse order.
 func (c *core) Close() error {

@@ -38,7 +38,8 @@ type Sealer interface {
 	VerifyMAC(ctx context.Context, domain string, generation int32, message, mac []byte) error
 }
 
-// Config is what a Service is made of. Store, Sealer and Log are required.
+// Config is what a Service is made of. Store, Sealer, Log and
+// EncodeTTLV are required.
 type Config struct {
 	Store  store.Store
 	Sealer Sealer
@@ -47,6 +48,9 @@ type Config struct {
 	Decide func(policy.Request) policy.Decision // policy.Decide when nil
 	// LeaseTime is the Lease Time of new objects; an hour when 0.
 	LeaseTime time.Duration
+	// EncodeTTLV writes an item as the wire has it: what is wrapped is an encoded
+	// Key Value. Required.
+	EncodeTTLV func(kmip.Item) []byte
 }
 
 // Service is the domain service.
@@ -57,6 +61,7 @@ type Service struct {
 	now    func() time.Time
 	decide func(policy.Request) policy.Decision
 	lease  time.Duration
+	encode func(kmip.Item) []byte
 
 	identities identityCache
 	passwords  passwordCache
@@ -64,7 +69,7 @@ type Service struct {
 
 // New makes a Service.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime}
+	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -36,6 +36,11 @@ func (s *Service) Get(ctx context.Context, sc *Scope, uid string, opts GetOption
 		if err := convert(value, m, opts); err != nil {
 			return outcome{uid: uid}, err
 		}
+		if opts.Wrapping != nil {
+			if err := s.wrap(ctx, sc, value, *opts.Wrapping); err != nil {
+				return outcome{uid: uid}, err
+			}
+		}
 		o := outcome{uid: uid}
 		if !m.row.Counter.Served {
 			o.change.Counters = []store.CounterChange{{Domain: sc.Domain, UID: uid, Serve: true}}
@@ -55,9 +60,7 @@ func mayLeave(m *managed, opts GetOptions) error {
 		return kmip.Fail(kmip.KindObjectDestroyed, "the object is destroyed")
 	case !m.attrs.Bool(kmip.TagExtractable):
 		return kmip.Fail(kmip.KindNotExtractable, "the object is not extractable")
-	case opts.Wrapping != nil:
-		return kmip.Fail(kmip.KindUnsupportedFeature, "wrapping on Get is not supported")
-	case m.attrs.Bool(kmip.TagSensitive):
+	case opts.Wrapping == nil && m.attrs.Bool(kmip.TagSensitive):
 		return kmip.Fail(kmip.KindSensitive, "the object is sensitive and leaves only wrapped")
 	}
 	return nil

@@ -170,6 +170,10 @@ func (c codec) legalValue(i kmip.Item) (kmip.Item, bool) {
 				return c.legalStructure(i)
 			}
 		}
+	case kmip.TypeTextString:
+		if c.v >= kmip.V30 && identifierTags[i.Tag] {
+			i.Type = kmip.TypeIdentifier
+		}
 	default:
 		i = c.plain(i)
 	}

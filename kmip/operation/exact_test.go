@@ -1,10 +1,12 @@
 package operation_test
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"time"
 
+	"github.com/claviger/claviger/hsm/keywrap"
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/dialect"
 	"github.com/claviger/claviger/kmip/operation"
@@ -366,5 +368,66 @@ func exactCryptography(s *server, v kmip.Version) {
 	}
 	if got := one[payload.RNGSeedResponse](s, v, kmip.OperationRNGSeed, &payload.RNGSeedRequest{Data: []byte("seed")}); got.DataLength == nil || *got.DataLength != 0 {
 		t.Errorf("seed used: %v", got.DataLength)
+	}
+}
+
+// A key leaves wrapped when it is asked for so, also a sensitive one.
+func TestGetWrapped(t *testing.T) {
+	s := newServer(t)
+	now := kmip.DateTime(kmip.TagActivationDate, s.svc.Clock.Now())
+	wrapKey := func(extra ...kmip.Item) string {
+		return one[payload.CreateResponse](s, kmip.V21, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: template(append([]kmip.Item{
+			kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmAES), kmip.Integer(kmip.TagCryptographicLength, 256),
+			kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskWrapKey),
+		}, extra...)...)}).UniqueIdentifier
+	}
+	kek, idle := wrapKey(now), wrapKey()
+	kekValue := one[payload.GetResponse](s, kmip.V21, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(kek)}).Object.Key.Material
+	noWrap := one[payload.CreateResponse](s, kmip.V21, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(now)}).UniqueIdentifier
+	material := bytes.Repeat([]byte{0x5a}, 32)
+	uid := one[payload.RegisterResponse](s, kmip.V21, kmip.OperationRegister, &payload.RegisterRequest{
+		ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: template(kmip.Boolean(kmip.TagSensitive, true)),
+		Object: &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: secret.Copy(material), Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: 256}},
+	}).UniqueIdentifier
+	spec := func(key string, more ...kmip.Item) *kmip.Item {
+		i := kmip.Structure(kmip.TagKeyWrappingSpecification, append([]kmip.Item{kmip.Enumeration(kmip.TagWrappingMethod, kmip.WrappingMethodEncrypt),
+			kmip.Structure(kmip.TagEncryptionKeyInformation, kmip.Text(kmip.TagUniqueIdentifier, key))}, more...)...)
+		return &i
+	}
+	plain := kmip.Enumeration(kmip.TagEncodingOption, kmip.EncodingOptionNoEncoding)
+	for _, v := range []kmip.Version{kmip.V10, kmip.V14, kmip.V21, kmip.V30} {
+		got := one[payload.GetResponse](s, v, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(uid), KeyWrappingSpecification: spec(kek)}).Object.Key
+		opened, err := keywrap.Unwrap(kekValue, got.Material.Reveal())
+		if err != nil || got.Wrapping == nil {
+			t.Fatalf("KMIP %s: %v", v, err)
+		}
+		tree, err := wire.Parse(opened.Reveal(), wire.DefaultLimits())
+		if err != nil {
+			t.Fatalf("KMIP %s: the wrapped Key Value: %v", v, err)
+		}
+		if m, _ := tree.Field(kmip.TagKeyMaterial); tree.Tag != kmip.TagKeyValue || !bytes.Equal(m.Bytes, material) {
+			t.Errorf("KMIP %s: unwrapped to something else", v)
+		}
+	}
+	got := one[payload.GetResponse](s, kmip.V14, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(uid), KeyWrappingSpecification: spec(kek, plain)}).Object.Key
+	if opened, err := keywrap.Unwrap(kekValue, got.Material.Reveal()); err != nil || !bytes.Equal(opened.Reveal(), material) {
+		t.Errorf("without encoding: %v", err)
+	}
+	for _, c := range []struct {
+		name     string
+		spec     *kmip.Item
+		v14, v21 kmip.ResultReason
+	}{
+		{"not wrapped at all", nil, kmip.ResultReasonSensitive, kmip.ResultReasonSensitive},
+		{"no such wrapping key", spec("nothing"), kmip.ResultReasonItemNotFound, kmip.ResultReasonWrappingObjectNotFound},
+		{"a key that may not wrap", spec(noWrap), kmip.ResultReasonPermissionDenied, kmip.ResultReasonIncompatibleCryptographicUsageMask},
+		{"a wrapping key that is not active", spec(idle), kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
+	} {
+		for v, want := range map[kmip.Version]kmip.ResultReason{kmip.V14: c.v14, kmip.V21: c.v21} {
+			r := s.send(v, 0, payload.RequestItem{Operation: kmip.OperationGet, Payload: &payload.GetRequest{UniqueIdentifier: ref(uid), KeyWrappingSpecification: c.spec}}).Items[0]
+			if r.Reason != want {
+				t.Errorf("%s in KMIP %s: %s (%s), want %s", c.name, v, r.Reason, r.Message, want)
+			}
+		}
 	}
 }

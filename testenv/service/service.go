@@ -14,7 +14,9 @@ import (
 	"github.com/claviger/claviger/hsm/seal"
 	"github.com/claviger/claviger/hsm/seal/sealtest"
 	"github.com/claviger/claviger/hsm/soft"
+	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
+	"github.com/claviger/claviger/kmip/wire"
 	"github.com/claviger/claviger/policy"
 	"github.com/claviger/claviger/store"
 	"github.com/claviger/claviger/store/sqlite"
@@ -64,7 +66,8 @@ func New(t testing.TB) *Service {
 		t.Fatalf("prepare: %v", err)
 	}
 	clock := &Clock{time.Now().UTC().Truncate(time.Second)}
-	svc := custody.New(custody.Config{Store: st, Sealer: ring, Log: slog.New(slog.DiscardHandler), Now: clock.Now})
+	svc := custody.New(custody.Config{Store: st, Sealer: ring, Log: slog.New(slog.DiscardHandler), Now: clock.Now,
+		EncodeTTLV: func(i kmip.Item) []byte { return wire.Append(nil, i) }})
 	if _, err := svc.Initialise(ctx); err != nil {
 		t.Fatalf("initialise: %v", err)
 	}
