@@ -71,6 +71,7 @@ const (
 	KindBatchRefused                        // batch that cannot be undone
 	KindUnavailable                         // database or HSM; try again
 	KindIntegrity                           // stored data was tampered with
+	KindNotQuantumSafe                      // Quantum Safe asked of what is not
 	KindWrappingNotFound                    // wrapping key
 	KindWrappingDestroyed                   // wrapping key
 	KindWrappingArchived                    // wrapping key
@@ -92,7 +93,7 @@ var kindNames = [kindCount]string{
 	"parameters missing", "parameters unsupported", "key format", "key compression", "key wrap type",
 	"encoding option", "key value not present", "sensitive", "not extractable", "namespace",
 	"storage mask", "template not found", "offset with dates", "offset without activation",
-	"batch refused", "unavailable", "integrity", "wrapping key not found",
+	"batch refused", "unavailable", "integrity", "not quantum safe", "wrapping key not found",
 	"wrapping key destroyed", "wrapping key archived", "data type", "numeric range",
 }
 

@@ -193,6 +193,11 @@ func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, chan
 		if err := checkDates(before.attrs.Dates(), m.attrs.Dates()); err != nil {
 			return o, err
 		}
+		if !before.attrs.Bool(kmip.TagQuantumSafe) {
+			if err := checkQuantumSafe(m.attrs); err != nil {
+				return o, err
+			}
+		}
 		m.state = lifecycle.Effective(m.state, m.attrs.Dates(), sc.Now)
 		row, err := s.update(ctx, sc, m, true)
 		if err != nil {

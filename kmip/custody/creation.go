@@ -178,6 +178,9 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 	if n.value.Key != nil && !n.value.HasValue() {
 		put(kmip.Boolean(kmip.TagKeyValuePresent, false))
 	}
+	if err := checkQuantumSafe(a); err != nil {
+		return nil, err
+	}
 	a = secrecy(a)
 	if a, err = withDigest(a, n); err != nil {
 		return nil, err

@@ -69,6 +69,7 @@ var reasons = map[kmip.Kind][4]kmip.ResultReason{
 	kmip.KindBatchRefused:            {kmip.ResultReasonFeatureNotSupported},
 	kmip.KindUnavailable:             {kmip.ResultReasonGeneralFailure},
 	kmip.KindIntegrity:               {kmip.ResultReasonGeneralFailure},
+	kmip.KindNotQuantumSafe:          {kmip.ResultReasonGeneralFailure},
 	kmip.KindWrappingNotFound:        {kmip.ResultReasonItemNotFound, kmip.ResultReasonWrappingObjectNotFound},
 	kmip.KindWrappingDestroyed:       {kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrappingObjectDestroyed},
 	kmip.KindWrappingArchived:        {kmip.ResultReasonObjectArchived, kmip.ResultReasonWrappingObjectArchived},
