@@ -14,8 +14,13 @@ import (
 	"github.com/claviger/claviger/store"
 )
 
-// maxInstances bounds the instances of one attribute.
-const maxInstances = 1024
+// Bounds of the attributes of an object: instances of one, all together, and
+// the bytes that an object may grow to by adding to it.
+const (
+	maxInstances      = 1024
+	maxAttributes     = 4096
+	maxAttributeBytes = 2 << 20
+)
 
 // newborn is an object that is being made: its value, and what is known of it.
 type newborn struct {
@@ -35,6 +40,9 @@ type newborn struct {
 
 // checkCreation refuses attributes that a client may not give at creation.
 func checkCreation(attrs kmip.Attributes) error {
+	if len(attrs) > maxAttributes {
+		return kmip.Fail(kmip.KindTooMany, "an object has at most %d attributes", maxAttributes)
+	}
 	if err := checkGiven(attrs); err != nil {
 		return err
 	}

@@ -26,6 +26,9 @@ func (s *Service) Register(ctx context.Context, sc *Scope, typ kmip.ObjectType, 
 		if err != nil {
 			return outcome{}, err
 		}
+		if err := checkCreation(n.attrs); err != nil {
+			return outcome{}, err
+		}
 		m, err := s.make(ctx, sc, n)
 		if err != nil {
 			return outcome{}, err
@@ -67,6 +70,9 @@ func inspect(typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (ne
 	k := value.Key
 	if k == nil {
 		return n, kmip.Fail(kmip.KindMissingField, "a key needs a Key Block")
+	}
+	if len(attrs)+len(k.Attributes) > maxAttributes {
+		return n, kmip.Fail(kmip.KindTooMany, "an object has at most %d attributes", maxAttributes)
 	}
 	n.attrs = withoutKnown(append(n.attrs[:len(n.attrs):len(n.attrs)], k.Attributes...))
 	n.format, n.algorithm, n.length = k.Format, k.Algorithm, k.LengthBits

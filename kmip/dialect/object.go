@@ -166,6 +166,7 @@ func (c codec) keyValue(k *kmip.KeyBlock, i kmip.Item, wrapped bool) error {
 	if i.Type != kmip.TypeStructure {
 		return kmip.Fail(kmip.KindInvalidMessage, "Key Value is neither a structure nor wrapped")
 	}
+	count := map[kmip.AttributeID]int{}
 	for _, f := range i.Items {
 		switch {
 		case f.Tag == kmip.TagKeyMaterial && f.Type == kmip.TypeByteString:
@@ -181,7 +182,9 @@ func (c codec) keyValue(k *kmip.KeyBlock, i kmip.Item, wrapped bool) error {
 			if err != nil {
 				return err
 			}
-			k.Attributes = k.Attributes.Add(at)
+			at.Index = count[at.AttributeID]
+			count[at.AttributeID]++
+			k.Attributes = append(k.Attributes, at)
 		case f.Tag == kmip.TagAttributes && !c.old():
 			t, err := c.template(f)
 			if err != nil {

@@ -1,6 +1,7 @@
 package operation_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -185,4 +186,48 @@ func TestLocateComparesPartsOfValues(t *testing.T) {
 			t.Errorf("%s: %d found, want %d", c.what, len(got.UniqueIdentifier), c.n)
 		}
 	}
+}
+
+// The attributes of an object are bounded, in number and in bytes, and so are
+// those that one request may name.
+func TestAttributesAreBounded(t *testing.T) {
+	s := newServer(t)
+	custom := func(n int, bytes int) kmip.Attribute {
+		return kmip.Attribute{AttributeID: kmip.VendorAttribute("x", strconv.Itoa(n)), Value: kmip.ByteString(kmip.TagAttribute, make([]byte, bytes))}
+	}
+	tooMany := func(what string, item payload.RequestItem) {
+		t.Helper()
+		if r := s.send(kmip.V14, 0, item); r.Items[0].Reason != kmip.ResultReasonIndexOutOfBounds {
+			t.Errorf("%s: %s %s", what, r.Items[0].Status, r.Items[0].Reason)
+		}
+	}
+	create := func(n int) payload.RequestItem {
+		attrs := aes()
+		for i := range n {
+			attrs.Attributes = append(attrs.Attributes, custom(i, 1))
+		}
+		return payload.RequestItem{Operation: kmip.OperationCreate, Payload: &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: attrs}}
+	}
+	tooMany("15,000 attributes", create(15_000))
+	r := s.send(kmip.V14, 0, create(4000))
+	if r.Items[0].Status != ok {
+		t.Fatalf("4,000 attributes: %s", r.Items[0].Message)
+	}
+	uid := r.Items[0].Payload.(*payload.CreateResponse).UniqueIdentifier
+	add := func(n, bytes int) payload.RequestItem {
+		return payload.RequestItem{Operation: kmip.OperationAddAttribute, Payload: &payload.AddAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: &payload.Instance{Attribute: custom(n, bytes)}}}
+	}
+	for n := range 2 {
+		if r := s.send(kmip.V14, 0, add(5000+n, 900_000)); r.Items[0].Status != ok {
+			t.Fatalf("a large attribute: %s", r.Items[0].Message)
+		}
+	}
+	tooMany("a third large attribute", add(5002, 900_000))
+	var ids []kmip.AttributeID
+	var filters kmip.Attributes
+	for n := range 5000 {
+		ids, filters = append(ids, custom(n, 1).AttributeID), append(filters, custom(n, 1))
+	}
+	tooMany("the names of 5,000 attributes", payload.RequestItem{Operation: kmip.OperationGetAttributes, Payload: &payload.GetAttributesRequest{UniqueIdentifier: ref(uid), AttributeReference: ids}})
+	tooMany("a search for 5,000 attributes", payload.RequestItem{Operation: kmip.OperationLocate, Payload: &payload.LocateRequest{Attributes: payload.AttributeList{Attributes: filters}}})
 }
