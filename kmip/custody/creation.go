@@ -52,7 +52,15 @@ func checkCreation(attrs kmip.Attributes) error {
 // checkGiven is checkCreation without the order of the dates.
 func checkGiven(attrs kmip.Attributes) error {
 	seen := map[kmip.AttributeID]int{}
+	names := map[string]bool{}
 	for _, at := range attrs {
+		if at.Tag == kmip.TagName {
+			n := kmip.NameOf(at.Value).Value
+			if names[n] {
+				return kmip.Fail(kmip.KindNameNotUnique, "one Name is given twice")
+			}
+			names[n] = true
+		}
 		rule, ok := kmip.RuleOf(at.AttributeID)
 		switch {
 		case !ok:
@@ -94,8 +102,8 @@ func checkAttributeValue(at kmip.Attribute) error {
 			return kmip.Fail(kmip.KindAttributeValue, "a Link names an object")
 		}
 	case kmip.TagUsageLimits:
-		if kmip.UsageLimitsOf(at.Value).Total < 0 {
-			return kmip.Fail(kmip.KindAttributeValue, "Usage Limits Total is negative")
+		if total, ok := at.Value.Field(kmip.TagUsageLimitsTotal); !ok || total.Int < 0 {
+			return kmip.Fail(kmip.KindAttributeValue, "Usage Limits have a Total that is not negative")
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"slices"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/crypto"
@@ -74,7 +75,7 @@ func inspect(typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (ne
 	if len(attrs)+len(k.Attributes) > maxAttributes {
 		return n, kmip.Fail(kmip.KindTooMany, "an object has at most %d attributes", maxAttributes)
 	}
-	n.attrs = withoutKnown(append(n.attrs[:len(n.attrs):len(n.attrs)], k.Attributes...))
+	n.attrs = withInner(n.attrs, k.Attributes)
 	n.format, n.algorithm, n.length = k.Format, k.Algorithm, k.LengthBits
 	if a := kmip.CryptographicAlgorithm(attrs.Uint32(kmip.TagCryptographicAlgorithm)); a != 0 {
 		if n.algorithm != 0 && n.algorithm != a {
@@ -131,15 +132,14 @@ func checkSymmetric(n *newborn, k *kmip.KeyBlock) error {
 	return nil
 }
 
-// withoutKnown drops attributes inside a Key Value that repeat one outside it.
-func withoutKnown(attrs kmip.Attributes) kmip.Attributes {
-	kept := kmip.Attributes{}
-	for _, at := range attrs {
-		rule, _ := kmip.RuleOf(at.AttributeID)
-		if prior := kept.Instances(at.AttributeID); len(prior) > 0 && !rule.Multi && prior[0].Value.Equal(at.Value) {
-			continue
+// withInner joins the attributes of a request with those inside its Key Value
+// that do not repeat one of them.
+func withInner(given, inner kmip.Attributes) kmip.Attributes {
+	all := slices.Clone(given)
+	for _, at := range inner {
+		if !slices.ContainsFunc(given, func(g kmip.Attribute) bool { return g.AttributeID == at.AttributeID && g.Value.Equal(at.Value) }) {
+			all = append(all, at)
 		}
-		kept = append(kept, at)
 	}
-	return kept
+	return all
 }

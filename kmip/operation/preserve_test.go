@@ -231,3 +231,31 @@ func TestAttributesAreBounded(t *testing.T) {
 	tooMany("the names of 5,000 attributes", payload.RequestItem{Operation: kmip.OperationGetAttributes, Payload: &payload.GetAttributesRequest{UniqueIdentifier: ref(uid), AttributeReference: ids}})
 	tooMany("a search for 5,000 attributes", payload.RequestItem{Operation: kmip.OperationLocate, Payload: &payload.LocateRequest{Attributes: payload.AttributeList{Attributes: filters}}})
 }
+
+// A Name that an object has twice is one too many, however it comes; what a Key
+// Value repeats of the attributes beside it is no second instance.
+func TestNamesAreOncePerObject(t *testing.T) {
+	s := newServer(t)
+	r := s.send(kmip.V14, 0, payload.RequestItem{Operation: kmip.OperationCreate, Payload: &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(name("a"), name("a"))}})
+	if r.Items[0].Reason != kmip.ResultReasonInvalidField {
+		t.Errorf("Create with a Name twice: %s %s", r.Items[0].Status, r.Items[0].Reason)
+	}
+	key := &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{
+		Format: kmip.KeyFormatTypeRaw, Material: secret.Copy(make([]byte, 16)), Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: 128,
+		Attributes: template(name("b")).Attributes,
+	}}
+	uid := one[payload.RegisterResponse](s, kmip.V14, kmip.OperationRegister, &payload.RegisterRequest{ObjectType: key.Type, Object: key, Attributes: template(name("b"))}).UniqueIdentifier
+	if got := s.attributes(kmip.V14, uid).Names(); len(got) != 1 {
+		t.Errorf("Names %q, want one", got)
+	}
+}
+
+// Usage Limits without a Total do not make a key that protects nothing.
+func TestUsageLimitsNeedATotal(t *testing.T) {
+	s := newServer(t)
+	unit := kmip.Structure(kmip.TagUsageLimits, kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitObject))
+	r := s.send(kmip.V14, 0, payload.RequestItem{Operation: kmip.OperationCreate, Payload: &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(unit)}})
+	if r.Items[0].Reason != kmip.ResultReasonInvalidField {
+		t.Errorf("Create: %s %s", r.Items[0].Status, r.Items[0].Reason)
+	}
+}
