@@ -114,6 +114,9 @@ func (c codec) keyBlock(i kmip.Item) (*kmip.KeyBlock, error) {
 		return nil, err
 	}
 	k := &kmip.KeyBlock{}
+	if err := once(i, 0); err != nil {
+		return nil, err
+	}
 	wrapping, wrapped := i.Field(kmip.TagKeyWrappingData)
 	for _, f := range i.Items {
 		if !c.fieldExists(kmip.TagKeyBlock, f.Tag) {
@@ -157,6 +160,18 @@ func (c codec) keyBlock(i kmip.Item) (*kmip.KeyBlock, error) {
 	return k, nil
 }
 
+// once refuses a structure that has a field twice; repeated is one that may be.
+func once(i kmip.Item, repeated kmip.Tag) error {
+	seen := map[kmip.Tag]bool{}
+	for _, f := range i.Items {
+		if seen[f.Tag] && f.Tag != repeated {
+			return kmip.Fail(kmip.KindInvalidMessage, "%s appears twice in %s", f.Tag.Title(), i.Tag.Title())
+		}
+		seen[f.Tag] = true
+	}
+	return nil
+}
+
 // keyValue reads a Key Value: a structure, or a Byte String when it is wrapped.
 func (c codec) keyValue(k *kmip.KeyBlock, i kmip.Item, wrapped bool) error {
 	if i.Type == kmip.TypeByteString && wrapped {
@@ -165,6 +180,9 @@ func (c codec) keyValue(k *kmip.KeyBlock, i kmip.Item, wrapped bool) error {
 	}
 	if i.Type != kmip.TypeStructure {
 		return kmip.Fail(kmip.KindInvalidMessage, "Key Value is neither a structure nor wrapped")
+	}
+	if err := once(i, kmip.TagAttribute); err != nil {
+		return err
 	}
 	count := map[kmip.AttributeID]int{}
 	for _, f := range i.Items {
