@@ -226,12 +226,26 @@ func (c codec) expressible(o *kmip.Object) error {
 		return kmip.Fail(kmip.KindKeyFormat, "KMIP %s has no Key Format Type %s; ask for another", c.v, o.Key.Format)
 	case o.Key != nil && o.Key.Compression != 0 && !c.valueExists(kmip.TagKeyCompressionType, uint32(o.Key.Compression)):
 		return kmip.Fail(kmip.KindKeyCompression, "KMIP %s has no Key Compression Type %s", c.v, o.Key.Compression)
+	case o.Key != nil && o.Key.Wrapping != nil && !c.unwrappable(*o.Key.Wrapping):
+		return kmip.Fail(kmip.KindKeyFormat, "KMIP %s cannot say how the key is wrapped", c.v)
 	case o.Type == kmip.ObjectTypeCertificate && !c.valueExists(kmip.TagCertificateType, uint32(o.CertificateType)):
 		return kmip.Fail(kmip.KindObjectType, "KMIP %s has no Certificate Type %s", c.v, o.CertificateType)
 	case o.Type == kmip.ObjectTypeSecretData && !c.valueExists(kmip.TagSecretDataType, uint32(o.SecretDataType)):
 		return kmip.Fail(kmip.KindObjectType, "KMIP %s has no Secret Data Type %s", c.v, o.SecretDataType)
 	}
 	return nil
+}
+
+// unwrappable reports whether Key Wrapping Data still say how the key is
+// wrapped when the version leaves out what it lacks. The one Encoding Option
+// that may go is that which stands for none.
+func (c codec) unwrappable(w kmip.Item) bool {
+	if option, ok := w.Field(kmip.TagEncodingOption); ok && option.Uint32() != uint32(kmip.EncodingOptionTTLVEncoding) &&
+		!c.fieldExists(w.Tag, kmip.TagEncodingOption) {
+		return false
+	}
+	_, ok := c.legal(kmip.TagKeyBlock, w)
+	return ok
 }
 
 // objectItem writes a managed object.

@@ -24,8 +24,15 @@ func TestGetInVersionsThatLackTheFormOfTheKey(t *testing.T) {
 	pkcs12 := register(&kmip.Object{Type: kmip.ObjectTypePrivateKey, Key: &kmip.KeyBlock{
 		Format: kmip.KeyFormatTypePKCS12, Material: secret.Copy([]byte("pfx")), Algorithm: kmip.CryptographicAlgorithmRSA, LengthBits: 2048,
 	}})
+	how := kmip.Structure(kmip.TagKeyWrappingData, kmip.Enumeration(kmip.TagWrappingMethod, kmip.WrappingMethodEncrypt), kmip.Enumeration(kmip.TagEncodingOption, kmip.EncodingOptionNoEncoding))
+	wrapped := register(&kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{
+		Format: kmip.KeyFormatTypeRaw, Material: secret.Copy(make([]byte, 24)), Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: 128, Wrapping: &how,
+	}})
 	for _, v := range kmip.Versions {
 		one[payload.GetResponse](s, v, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(chacha)})
+		if w := s.send(v, 0, getItem(wrapped)); (w.Items[0].Status == ok) != (v > kmip.V10) {
+			t.Errorf("KMIP %s, a wrapped key: %s %s", v, w.Items[0].Status, w.Items[0].Reason)
+		}
 		r := s.send(v, 0, getItem(pkcs12))
 		if want := ok; v >= kmip.V14 && r.Items[0].Status != want {
 			t.Errorf("KMIP %s: %s %s", v, r.Items[0].Status, r.Items[0].Message)
