@@ -98,8 +98,8 @@ func checkAttributeValue(at kmip.Attribute) error {
 			return kmip.Fail(kmip.KindAttributeValue, "Cryptographic Length is negative")
 		}
 	case kmip.TagLink:
-		if kmip.LinkOf(at.Value).Target == "" {
-			return kmip.Fail(kmip.KindAttributeValue, "a Link names an object")
+		if l := kmip.LinkOf(at.Value); l.Target == "" || l.Type == 0 {
+			return kmip.Fail(kmip.KindAttributeValue, "a Link has a type and names an object")
 		}
 	case kmip.TagUsageLimits:
 		if total, ok := at.Value.Field(kmip.TagUsageLimitsTotal); !ok || total.Int < 0 {

@@ -259,3 +259,17 @@ func TestUsageLimitsNeedATotal(t *testing.T) {
 		t.Errorf("Create: %s %s", r.Items[0].Status, r.Items[0].Reason)
 	}
 }
+
+// A Link without its type would be one that clients of 3.0 never see.
+func TestLinksHaveATypeAndATarget(t *testing.T) {
+	s := newServer(t)
+	for _, l := range []kmip.Item{
+		kmip.Structure(kmip.TagLink, kmip.Text(kmip.TagLinkedObjectIdentifier, "x")),
+		kmip.Structure(kmip.TagLink, kmip.Enumeration(kmip.TagLinkType, kmip.LinkTypeParentLink)),
+	} {
+		r := s.send(kmip.V14, 0, payload.RequestItem{Operation: kmip.OperationCreate, Payload: &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(l)}})
+		if r.Items[0].Reason != kmip.ResultReasonInvalidField {
+			t.Errorf("%v: %s %s", l.Items, r.Items[0].Status, r.Items[0].Reason)
+		}
+	}
+}
