@@ -199,9 +199,16 @@ func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, chan
 			}
 		}
 		m.state = lifecycle.Effective(m.state, m.attrs.Dates(), sc.Now)
+		if len(m.attrs) > max(len(before.attrs), maxAttributes) {
+			return o, kmip.Fail(kmip.KindTooMany, "an object has at most %d attributes", maxAttributes)
+		}
+		stored := len(m.row.Attributes)
 		row, err := s.update(ctx, sc, m, true)
 		if err != nil {
 			return o, err
+		}
+		if len(row.Attributes) > max(stored, maxAttributeBytes) {
+			return o, kmip.Fail(kmip.KindTooMany, "the attributes of an object have at most %d bytes", maxAttributeBytes)
 		}
 		o.change.Update = []store.Object{row}
 		diff(&o.change, before, m)

@@ -14,8 +14,13 @@ import (
 	"github.com/claviger/claviger/store"
 )
 
-// maxInstances bounds the instances of one attribute.
-const maxInstances = 1024
+// Bounds of the attributes of an object: instances of one, all together, and
+// the bytes that an object may grow to by adding to it.
+const (
+	maxInstances      = 1024
+	maxAttributes     = 4096
+	maxAttributeBytes = 2 << 20
+)
 
 // newborn is an object that is being made: its value, and what is known of it.
 type newborn struct {
@@ -35,6 +40,9 @@ type newborn struct {
 
 // checkCreation refuses attributes that a client may not give at creation.
 func checkCreation(attrs kmip.Attributes) error {
+	if len(attrs) > maxAttributes {
+		return kmip.Fail(kmip.KindTooMany, "an object has at most %d attributes", maxAttributes)
+	}
 	if err := checkGiven(attrs); err != nil {
 		return err
 	}
@@ -44,7 +52,15 @@ func checkCreation(attrs kmip.Attributes) error {
 // checkGiven is checkCreation without the order of the dates.
 func checkGiven(attrs kmip.Attributes) error {
 	seen := map[kmip.AttributeID]int{}
+	names := map[string]bool{}
 	for _, at := range attrs {
+		if at.Tag == kmip.TagName {
+			n := kmip.NameOf(at.Value).Value
+			if names[n] {
+				return kmip.Fail(kmip.KindNameNotUnique, "one Name is given twice")
+			}
+			names[n] = true
+		}
 		rule, ok := kmip.RuleOf(at.AttributeID)
 		switch {
 		case !ok:
@@ -82,12 +98,12 @@ func checkAttributeValue(at kmip.Attribute) error {
 			return kmip.Fail(kmip.KindAttributeValue, "Cryptographic Length is negative")
 		}
 	case kmip.TagLink:
-		if kmip.LinkOf(at.Value).Target == "" {
-			return kmip.Fail(kmip.KindAttributeValue, "a Link names an object")
+		if l := kmip.LinkOf(at.Value); l.Target == "" || l.Type == 0 {
+			return kmip.Fail(kmip.KindAttributeValue, "a Link has a type and names an object")
 		}
 	case kmip.TagUsageLimits:
-		if kmip.UsageLimitsOf(at.Value).Total < 0 {
-			return kmip.Fail(kmip.KindAttributeValue, "Usage Limits Total is negative")
+		if total, ok := at.Value.Field(kmip.TagUsageLimitsTotal); !ok || total.Int < 0 {
+			return kmip.Fail(kmip.KindAttributeValue, "Usage Limits have a Total that is not negative")
 		}
 	}
 	return nil

@@ -63,6 +63,9 @@ func (s *Service) locate(ctx context.Context, sc *Scope, q LocateQuery) (LocateR
 	if q.Classes != 0 && q.Classes&kmip.ObjectClassMaskUser == 0 {
 		return r, nil // system objects are still to come: there is none
 	}
+	if len(q.Attributes) > maxInstances {
+		return r, kmip.Fail(kmip.KindTooMany, "at most %d attributes can be searched for", maxInstances)
+	}
 	for _, at := range q.Attributes {
 		if _, ok := kmip.RuleOf(at.AttributeID); !ok {
 			return r, kmip.Fail(kmip.KindAttributeUnsupported, "no attribute %s", at)

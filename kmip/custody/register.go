@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"slices"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/crypto"
@@ -24,6 +25,9 @@ func (s *Service) Register(ctx context.Context, sc *Scope, typ kmip.ObjectType, 
 		}
 		n, err := inspect(typ, attrs, value)
 		if err != nil {
+			return outcome{}, err
+		}
+		if err := checkCreation(n.attrs); err != nil {
 			return outcome{}, err
 		}
 		m, err := s.make(ctx, sc, n)
@@ -68,7 +72,10 @@ func inspect(typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (ne
 	if k == nil {
 		return n, kmip.Fail(kmip.KindMissingField, "a key needs a Key Block")
 	}
-	n.attrs = withoutKnown(append(n.attrs[:len(n.attrs):len(n.attrs)], k.Attributes...))
+	if len(attrs)+len(k.Attributes) > maxAttributes {
+		return n, kmip.Fail(kmip.KindTooMany, "an object has at most %d attributes", maxAttributes)
+	}
+	n.attrs = withInner(n.attrs, k.Attributes)
 	n.format, n.algorithm, n.length = k.Format, k.Algorithm, k.LengthBits
 	if a := kmip.CryptographicAlgorithm(attrs.Uint32(kmip.TagCryptographicAlgorithm)); a != 0 {
 		if n.algorithm != 0 && n.algorithm != a {
@@ -125,15 +132,14 @@ func checkSymmetric(n *newborn, k *kmip.KeyBlock) error {
 	return nil
 }
 
-// withoutKnown drops attributes inside a Key Value that repeat one outside it.
-func withoutKnown(attrs kmip.Attributes) kmip.Attributes {
-	kept := kmip.Attributes{}
-	for _, at := range attrs {
-		rule, _ := kmip.RuleOf(at.AttributeID)
-		if prior := kept.Instances(at.AttributeID); len(prior) > 0 && !rule.Multi && prior[0].Value.Equal(at.Value) {
-			continue
+// withInner joins the attributes of a request with those inside its Key Value
+// that do not repeat one of them.
+func withInner(given, inner kmip.Attributes) kmip.Attributes {
+	all := slices.Clone(given)
+	for _, at := range inner {
+		if !slices.ContainsFunc(given, func(g kmip.Attribute) bool { return g.AttributeID == at.AttributeID && g.Value.Equal(at.Value) }) {
+			all = append(all, at)
 		}
-		kept = append(kept, at)
 	}
-	return kept
+	return all
 }

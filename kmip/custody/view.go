@@ -34,6 +34,9 @@ func (m *managed) view() kmip.Attributes {
 func (s *Service) GetAttributes(ctx context.Context, sc *Scope, uid string, ids []kmip.AttributeID) (kmip.Attributes, error) {
 	var found kmip.Attributes
 	err := s.do(ctx, sc, "GetAttributes", func() (outcome, error) {
+		if len(ids) > maxAttributes {
+			return outcome{uid: uid}, kmip.Fail(kmip.KindTooMany, "at most %d attributes can be asked for", maxAttributes)
+		}
 		for i, id := range ids {
 			if slices.Contains(ids[:i], id) {
 				return outcome{uid: uid}, kmip.Fail(kmip.KindAttributeRepeated, "%s is named twice", id)

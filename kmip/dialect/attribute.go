@@ -13,6 +13,7 @@ func (c codec) template(i kmip.Item) (payload.Template, error) {
 	if err := want(i, kmip.TypeStructure); err != nil {
 		return t, err
 	}
+	count := make(map[kmip.AttributeID]int, len(i.Items))
 	for _, f := range i.Items {
 		if c.old() && f.Tag == kmip.TagName {
 			if err := c.checkValue(f); err != nil {
@@ -25,7 +26,9 @@ func (c codec) template(i kmip.Item) (payload.Template, error) {
 		if err != nil {
 			return t, err
 		}
-		t.Attributes = t.Attributes.Add(at)
+		at.Index = count[at.AttributeID]
+		count[at.AttributeID]++
+		t.Attributes = append(t.Attributes, at)
 	}
 	return t, nil
 }

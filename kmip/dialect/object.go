@@ -114,6 +114,9 @@ func (c codec) keyBlock(i kmip.Item) (*kmip.KeyBlock, error) {
 		return nil, err
 	}
 	k := &kmip.KeyBlock{}
+	if err := once(i, 0); err != nil {
+		return nil, err
+	}
 	wrapping, wrapped := i.Field(kmip.TagKeyWrappingData)
 	for _, f := range i.Items {
 		if !c.fieldExists(kmip.TagKeyBlock, f.Tag) {
@@ -157,6 +160,18 @@ func (c codec) keyBlock(i kmip.Item) (*kmip.KeyBlock, error) {
 	return k, nil
 }
 
+// once refuses a structure that has a field twice; repeated is one that may be.
+func once(i kmip.Item, repeated kmip.Tag) error {
+	seen := map[kmip.Tag]bool{}
+	for _, f := range i.Items {
+		if seen[f.Tag] && f.Tag != repeated {
+			return kmip.Fail(kmip.KindInvalidMessage, "%s appears twice in %s", f.Tag.Title(), i.Tag.Title())
+		}
+		seen[f.Tag] = true
+	}
+	return nil
+}
+
 // keyValue reads a Key Value: a structure, or a Byte String when it is wrapped.
 func (c codec) keyValue(k *kmip.KeyBlock, i kmip.Item, wrapped bool) error {
 	if i.Type == kmip.TypeByteString && wrapped {
@@ -166,6 +181,10 @@ func (c codec) keyValue(k *kmip.KeyBlock, i kmip.Item, wrapped bool) error {
 	if i.Type != kmip.TypeStructure {
 		return kmip.Fail(kmip.KindInvalidMessage, "Key Value is neither a structure nor wrapped")
 	}
+	if err := once(i, kmip.TagAttribute); err != nil {
+		return err
+	}
+	count := map[kmip.AttributeID]int{}
 	for _, f := range i.Items {
 		switch {
 		case f.Tag == kmip.TagKeyMaterial && f.Type == kmip.TypeByteString:
@@ -181,7 +200,9 @@ func (c codec) keyValue(k *kmip.KeyBlock, i kmip.Item, wrapped bool) error {
 			if err != nil {
 				return err
 			}
-			k.Attributes = k.Attributes.Add(at)
+			at.Index = count[at.AttributeID]
+			count[at.AttributeID]++
+			k.Attributes = append(k.Attributes, at)
 		case f.Tag == kmip.TagAttributes && !c.old():
 			t, err := c.template(f)
 			if err != nil {
@@ -205,12 +226,26 @@ func (c codec) expressible(o *kmip.Object) error {
 		return kmip.Fail(kmip.KindKeyFormat, "KMIP %s has no Key Format Type %s; ask for another", c.v, o.Key.Format)
 	case o.Key != nil && o.Key.Compression != 0 && !c.valueExists(kmip.TagKeyCompressionType, uint32(o.Key.Compression)):
 		return kmip.Fail(kmip.KindKeyCompression, "KMIP %s has no Key Compression Type %s", c.v, o.Key.Compression)
+	case o.Key != nil && o.Key.Wrapping != nil && !c.unwrappable(*o.Key.Wrapping):
+		return kmip.Fail(kmip.KindKeyFormat, "KMIP %s cannot say how the key is wrapped", c.v)
 	case o.Type == kmip.ObjectTypeCertificate && !c.valueExists(kmip.TagCertificateType, uint32(o.CertificateType)):
 		return kmip.Fail(kmip.KindObjectType, "KMIP %s has no Certificate Type %s", c.v, o.CertificateType)
 	case o.Type == kmip.ObjectTypeSecretData && !c.valueExists(kmip.TagSecretDataType, uint32(o.SecretDataType)):
 		return kmip.Fail(kmip.KindObjectType, "KMIP %s has no Secret Data Type %s", c.v, o.SecretDataType)
 	}
 	return nil
+}
+
+// unwrappable reports whether Key Wrapping Data still say how the key is
+// wrapped when the version leaves out what it lacks. The one Encoding Option
+// that may go is that which stands for none.
+func (c codec) unwrappable(w kmip.Item) bool {
+	if option, ok := w.Field(kmip.TagEncodingOption); ok && option.Uint32() != uint32(kmip.EncodingOptionTTLVEncoding) &&
+		!c.fieldExists(w.Tag, kmip.TagEncodingOption) {
+		return false
+	}
+	_, ok := c.legal(kmip.TagKeyBlock, w)
+	return ok
 }
 
 // objectItem writes a managed object.

@@ -1,6 +1,7 @@
 package operation_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -183,6 +184,92 @@ func TestLocateComparesPartsOfValues(t *testing.T) {
 		got := one[payload.LocateResponse](s, kmip.V14, kmip.OperationLocate, &payload.LocateRequest{Attributes: payload.AttributeList{Attributes: kmip.Attributes{c.at}}})
 		if len(got.UniqueIdentifier) != c.n {
 			t.Errorf("%s: %d found, want %d", c.what, len(got.UniqueIdentifier), c.n)
+		}
+	}
+}
+
+// The attributes of an object are bounded, in number and in bytes, and so are
+// those that one request may name.
+func TestAttributesAreBounded(t *testing.T) {
+	s := newServer(t)
+	custom := func(n int, bytes int) kmip.Attribute {
+		return kmip.Attribute{AttributeID: kmip.VendorAttribute("x", strconv.Itoa(n)), Value: kmip.ByteString(kmip.TagAttribute, make([]byte, bytes))}
+	}
+	tooMany := func(what string, item payload.RequestItem) {
+		t.Helper()
+		if r := s.send(kmip.V14, 0, item); r.Items[0].Reason != kmip.ResultReasonIndexOutOfBounds {
+			t.Errorf("%s: %s %s", what, r.Items[0].Status, r.Items[0].Reason)
+		}
+	}
+	create := func(n int) payload.RequestItem {
+		attrs := aes()
+		for i := range n {
+			attrs.Attributes = append(attrs.Attributes, custom(i, 1))
+		}
+		return payload.RequestItem{Operation: kmip.OperationCreate, Payload: &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: attrs}}
+	}
+	tooMany("15,000 attributes", create(15_000))
+	r := s.send(kmip.V14, 0, create(4000))
+	if r.Items[0].Status != ok {
+		t.Fatalf("4,000 attributes: %s", r.Items[0].Message)
+	}
+	uid := r.Items[0].Payload.(*payload.CreateResponse).UniqueIdentifier
+	add := func(n, bytes int) payload.RequestItem {
+		return payload.RequestItem{Operation: kmip.OperationAddAttribute, Payload: &payload.AddAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: &payload.Instance{Attribute: custom(n, bytes)}}}
+	}
+	for n := range 2 {
+		if r := s.send(kmip.V14, 0, add(5000+n, 900_000)); r.Items[0].Status != ok {
+			t.Fatalf("a large attribute: %s", r.Items[0].Message)
+		}
+	}
+	tooMany("a third large attribute", add(5002, 900_000))
+	var ids []kmip.AttributeID
+	var filters kmip.Attributes
+	for n := range 5000 {
+		ids, filters = append(ids, custom(n, 1).AttributeID), append(filters, custom(n, 1))
+	}
+	tooMany("the names of 5,000 attributes", payload.RequestItem{Operation: kmip.OperationGetAttributes, Payload: &payload.GetAttributesRequest{UniqueIdentifier: ref(uid), AttributeReference: ids}})
+	tooMany("a search for 5,000 attributes", payload.RequestItem{Operation: kmip.OperationLocate, Payload: &payload.LocateRequest{Attributes: payload.AttributeList{Attributes: filters}}})
+}
+
+// A Name that an object has twice is one too many, however it comes; what a Key
+// Value repeats of the attributes beside it is no second instance.
+func TestNamesAreOncePerObject(t *testing.T) {
+	s := newServer(t)
+	r := s.send(kmip.V14, 0, payload.RequestItem{Operation: kmip.OperationCreate, Payload: &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(name("a"), name("a"))}})
+	if r.Items[0].Reason != kmip.ResultReasonInvalidField {
+		t.Errorf("Create with a Name twice: %s %s", r.Items[0].Status, r.Items[0].Reason)
+	}
+	key := &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{
+		Format: kmip.KeyFormatTypeRaw, Material: secret.Copy(make([]byte, 16)), Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: 128,
+		Attributes: template(name("b")).Attributes,
+	}}
+	uid := one[payload.RegisterResponse](s, kmip.V14, kmip.OperationRegister, &payload.RegisterRequest{ObjectType: key.Type, Object: key, Attributes: template(name("b"))}).UniqueIdentifier
+	if got := s.attributes(kmip.V14, uid).Names(); len(got) != 1 {
+		t.Errorf("Names %q, want one", got)
+	}
+}
+
+// Usage Limits without a Total do not make a key that protects nothing.
+func TestUsageLimitsNeedATotal(t *testing.T) {
+	s := newServer(t)
+	unit := kmip.Structure(kmip.TagUsageLimits, kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitObject))
+	r := s.send(kmip.V14, 0, payload.RequestItem{Operation: kmip.OperationCreate, Payload: &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(unit)}})
+	if r.Items[0].Reason != kmip.ResultReasonInvalidField {
+		t.Errorf("Create: %s %s", r.Items[0].Status, r.Items[0].Reason)
+	}
+}
+
+// A Link without its type would be one that clients of 3.0 never see.
+func TestLinksHaveATypeAndATarget(t *testing.T) {
+	s := newServer(t)
+	for _, l := range []kmip.Item{
+		kmip.Structure(kmip.TagLink, kmip.Text(kmip.TagLinkedObjectIdentifier, "x")),
+		kmip.Structure(kmip.TagLink, kmip.Enumeration(kmip.TagLinkType, kmip.LinkTypeParentLink)),
+	} {
+		r := s.send(kmip.V14, 0, payload.RequestItem{Operation: kmip.OperationCreate, Payload: &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(l)}})
+		if r.Items[0].Reason != kmip.ResultReasonInvalidField {
+			t.Errorf("%v: %s %s", l.Items, r.Items[0].Status, r.Items[0].Reason)
 		}
 	}
 }

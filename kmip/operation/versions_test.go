@@ -4,8 +4,10 @@ import (
 	"testing"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/dialect"
 	"github.com/claviger/claviger/kmip/payload"
 	"github.com/claviger/claviger/kmip/secret"
+	"github.com/claviger/claviger/kmip/wire"
 )
 
 // An object whose format or algorithm a version lacks is not written in a form
@@ -22,14 +24,47 @@ func TestGetInVersionsThatLackTheFormOfTheKey(t *testing.T) {
 	pkcs12 := register(&kmip.Object{Type: kmip.ObjectTypePrivateKey, Key: &kmip.KeyBlock{
 		Format: kmip.KeyFormatTypePKCS12, Material: secret.Copy([]byte("pfx")), Algorithm: kmip.CryptographicAlgorithmRSA, LengthBits: 2048,
 	}})
+	how := kmip.Structure(kmip.TagKeyWrappingData, kmip.Enumeration(kmip.TagWrappingMethod, kmip.WrappingMethodEncrypt), kmip.Enumeration(kmip.TagEncodingOption, kmip.EncodingOptionNoEncoding))
+	wrapped := register(&kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{
+		Format: kmip.KeyFormatTypeRaw, Material: secret.Copy(make([]byte, 24)), Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: 128, Wrapping: &how,
+	}})
 	for _, v := range kmip.Versions {
 		one[payload.GetResponse](s, v, kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: ref(chacha)})
+		if w := s.send(v, 0, getItem(wrapped)); (w.Items[0].Status == ok) != (v > kmip.V10) {
+			t.Errorf("KMIP %s, a wrapped key: %s %s", v, w.Items[0].Status, w.Items[0].Reason)
+		}
 		r := s.send(v, 0, getItem(pkcs12))
 		if want := ok; v >= kmip.V14 && r.Items[0].Status != want {
 			t.Errorf("KMIP %s: %s %s", v, r.Items[0].Status, r.Items[0].Message)
 		}
 		if v < kmip.V14 && r.Items[0].Reason != kmip.ResultReasonKeyFormatTypeNotSupported {
 			t.Errorf("KMIP %s: %s %s", v, r.Items[0].Status, r.Items[0].Reason)
+		}
+	}
+}
+
+// A field that a Key Block or Key Value has twice has two meanings.
+func TestFieldsOfKeysAppearOnce(t *testing.T) {
+	for _, tag := range []kmip.Tag{kmip.TagKeyFormatType, kmip.TagKeyValue, kmip.TagCryptographicLength, kmip.TagKeyMaterial} {
+		s := newServer(t)
+		key := &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{
+			Format: kmip.KeyFormatTypeRaw, Material: secret.Copy(make([]byte, 16)), Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: 128,
+		}}
+		message := dialect.EncodeRequest(&payload.Request{Version: kmip.V14, Items: []payload.RequestItem{
+			{Operation: kmip.OperationRegister, Payload: &payload.RegisterRequest{ObjectType: key.Type, Object: key}},
+		}})
+		var twice func(i *kmip.Item)
+		twice = func(i *kmip.Item) {
+			for n := range i.Items {
+				twice(&i.Items[n])
+			}
+			if f, ok := i.Field(tag); ok {
+				i.Items = append(i.Items, f)
+			}
+		}
+		twice(&message)
+		if r := s.raw(wire.Append(nil, message)); r.Items[0].Reason != kmip.ResultReasonInvalidMessage {
+			t.Errorf("%s twice: %s %s", tag, r.Items[0].Status, r.Items[0].Reason)
 		}
 	}
 }

@@ -74,7 +74,7 @@ func (c *conn) serve() {
 		if p := recover(); p != nil {
 			c.s.c.Log.Error("connection failed", "peer", c.peer, "panic", p, "stack", string(debug.Stack()))
 		}
-		clear(c.in)
+		clear(c.in[:cap(c.in)]) // also of a message that broke off
 		clear(c.out)
 		_ = c.raw.Close()
 	}()

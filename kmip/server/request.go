@@ -98,7 +98,11 @@ func (c *conn) answerUnread(err error) {
 func (c *conn) write(resp *payload.Response, limit int) bool {
 	encode := func() {
 		clear(c.out)
-		c.out = wire.Append(c.out[:0], dialect.EncodeResponse(resp))
+		tree := dialect.EncodeResponse(resp)
+		if n := wire.Size(tree); n > cap(c.out) {
+			c.out = make([]byte, 0, n) // a buffer that grew by itself would leave copies of secrets
+		}
+		c.out = wire.Append(c.out[:0], tree)
 	}
 	encode()
 	defer func() { clear(c.out) }()
