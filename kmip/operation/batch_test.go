@@ -83,7 +83,8 @@ func TestUndoRestoresStateAttributesAndUse(t *testing.T) {
 	before := one[payload.GetAttributesResponse](s, kmip.V14, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(uid)}).Attributes.Attributes
 	cbc := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeCBC), kmip.Enumeration(kmip.TagPaddingMethod, kmip.PaddingMethodPKCS5))
 	reason := &payload.RevocationReason{RevocationReasonCode: kmip.RevocationReasonCodeSuperseded}
-	r := s.send(kmip.V14, kmip.BatchErrorContinuationOptionUndo,
+	r := s.send(
+		kmip.V14, kmip.BatchErrorContinuationOptionUndo,
 		activateItem(uid),
 		payload.RequestItem{Operation: kmip.OperationEncrypt, Payload: &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &cbc, Data: make([]byte, 40)}},
 		payload.RequestItem{Operation: kmip.OperationReKey, Payload: &payload.ReKeyRequest{UniqueIdentifier: ref(uid)}},
