@@ -28,7 +28,7 @@ func (s *Service) AddAttribute(ctx context.Context, sc *Scope, uid string, at km
 		if err != nil {
 			return err
 		}
-		if !rule.Add && (!rule.Create || m.attrs.Has(at.Tag)) {
+		if !rule.Add {
 			return readOnly(at.AttributeID)
 		}
 		if err := checkAttributeValue(at); err != nil {
@@ -101,7 +101,7 @@ func (s *Service) SetAttribute(ctx context.Context, sc *Scope, uid string, at km
 		switch {
 		case len(has) > 1:
 			return kmip.Fail(kmip.KindAttributeMultiValued, "%s has %d instances", at, len(has))
-		case len(has) == 0 && !rule.Add && !rule.Create, len(has) == 1 && !rule.Modify:
+		case len(has) == 0 && !rule.Add, len(has) == 1 && !rule.Modify:
 			return readOnly(at.AttributeID)
 		}
 		if err := m.mayTouchLimits(at.AttributeID); err != nil {

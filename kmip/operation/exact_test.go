@@ -273,7 +273,8 @@ func exactRest(s *server, v kmip.Version, active string, pair *payload.CreateKey
 	}
 	limited := one[payload.CreateResponse](s, v, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(
 		kmip.DateTime(kmip.TagActivationDate, s.svc.Clock.Now()),
-		kmip.Structure(kmip.TagUsageLimits, kmip.LongInteger(kmip.TagUsageLimitsTotal, 10), kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitByte)))}).UniqueIdentifier
+		kmip.Structure(kmip.TagUsageLimits, kmip.LongInteger(kmip.TagUsageLimitsTotal, 10), kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitByte)),
+	)}).UniqueIdentifier
 	n := int64(8)
 	one[payload.GetUsageAllocationResponse](s, v, kmip.OperationGetUsageAllocation, &payload.GetUsageAllocationRequest{UniqueIdentifier: ref(limited), UsageLimitsCount: &n})
 	if r := s.send(v, 0, payload.RequestItem{Operation: kmip.OperationGetUsageAllocation, Payload: &payload.GetUsageAllocationRequest{UniqueIdentifier: ref(limited), UsageLimitsCount: &n}}); r.Items[0].Status != failed {
@@ -390,8 +391,10 @@ func TestGetWrapped(t *testing.T) {
 		Object: &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: secret.Copy(material), Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: 256}},
 	}).UniqueIdentifier
 	spec := func(key string, more ...kmip.Item) *kmip.Item {
-		i := kmip.Structure(kmip.TagKeyWrappingSpecification, append([]kmip.Item{kmip.Enumeration(kmip.TagWrappingMethod, kmip.WrappingMethodEncrypt),
-			kmip.Structure(kmip.TagEncryptionKeyInformation, kmip.Text(kmip.TagUniqueIdentifier, key))}, more...)...)
+		i := kmip.Structure(kmip.TagKeyWrappingSpecification, append([]kmip.Item{
+			kmip.Enumeration(kmip.TagWrappingMethod, kmip.WrappingMethodEncrypt),
+			kmip.Structure(kmip.TagEncryptionKeyInformation, kmip.Text(kmip.TagUniqueIdentifier, key)),
+		}, more...)...)
 		return &i
 	}
 	plain := kmip.Enumeration(kmip.TagEncodingOption, kmip.EncodingOptionNoEncoding)

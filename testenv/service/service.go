@@ -66,8 +66,10 @@ func New(t testing.TB) *Service {
 		t.Fatalf("prepare: %v", err)
 	}
 	clock := &Clock{time.Now().UTC().Truncate(time.Second)}
-	svc := custody.New(custody.Config{Store: st, Sealer: ring, Log: slog.New(slog.DiscardHandler), Now: clock.Now,
-		EncodeTTLV: func(i kmip.Item) []byte { return wire.Append(nil, i) }})
+	svc := custody.New(custody.Config{
+		Store: st, Sealer: ring, Log: slog.New(slog.DiscardHandler), Now: clock.Now,
+		EncodeTTLV: func(i kmip.Item) []byte { return wire.Append(nil, i) },
+	})
 	if _, err := svc.Initialise(ctx); err != nil {
 		t.Fatalf("initialise: %v", err)
 	}
