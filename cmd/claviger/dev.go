@@ -99,7 +99,7 @@ func runDev(ctx context.Context, cfg config.Config, dir string, stdout, stderr i
 		return err
 	}
 	_, statErr := os.Stat(filepath.Join(cfg.PKI.Dir, "admin", "cert.pem"))
-	if err := core.initialise(ctx, statErr != nil, l.https.Addr().String(), cfg.PKI.Dir, stderr); err != nil {
+	if err := core.initialise(ctx, statErr != nil, l.https.Addr().String(), cfg.PKI.Dir, io.Discard); err != nil {
 		l.close()
 		return err
 	}
@@ -111,6 +111,8 @@ func runDev(ctx context.Context, cfg config.Config, dir string, stdout, stderr i
 		l.close()
 		return err
 	}
+	fmt.Fprintf(stderr, "  administrator   claviger --context %s status\n  demo client     %s, authority %s\n\n",
+		filepath.Join(dir, "admin.toml"), filepath.Join(cfg.PKI.Dir, "clients", "demo"), filepath.Join(cfg.PKI.Dir, "ca.pem"))
 	return serveNode(ctx, core, l, dir, stdout)
 }
 
