@@ -288,6 +288,9 @@ func (m *managed) modify(i int, at kmip.Attribute, now time.Time) (kmip.Attribut
 			}
 		}
 	}
+	if _, typed := at.Value.Field(kmip.TagNameType); at.Tag == kmip.TagName && !typed { // KMIP 3.0 has no Name Type: it stays
+		at.Value = kmip.NameValue{Value: kmip.NameOf(at.Value).Value, Type: kmip.NameOf(m.attrs[i].Value).Type}.Item()
+	}
 	m.attrs[i].Value = normal(at).Value
 	switch at.Tag {
 	case kmip.TagSensitive:

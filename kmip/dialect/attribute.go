@@ -90,8 +90,7 @@ func (c codec) readAttribute(i kmip.Item) (kmip.Attribute, *int32, error) {
 		return kmip.NewAttribute(kmip.Text(kmip.TagObjectGroup, i.Text())), nil, nil
 	}
 	if c.v >= kmip.V30 && i.Tag == kmip.TagName && i.Type == kmip.TypeTextString {
-		n := kmip.NameValue{Value: i.Text(), Type: kmip.NameTypeUninterpretedTextString}
-		return kmip.NewAttribute(n.Item()), nil, nil
+		return kmip.NewAttribute(kmip.Structure(kmip.TagName, kmip.Text(kmip.TagNameValue, i.Text()))), nil, nil
 	}
 	if !c.attributeExists(at.AttributeID) || i.Tag == kmip.TagLink && c.v >= kmip.V30 {
 		return at, nil, kmip.Fail(kmip.KindAttributeUnsupported, "KMIP %s has no attribute %s", c.v, i.Tag.Title())

@@ -434,3 +434,15 @@ func TestGetWrapped(t *testing.T) {
 		}
 	}
 }
+
+func TestNameTypeSurvivesAClientOfThree(t *testing.T) {
+	s := newServer(t)
+	uri := kmip.NameValue{Value: "urn:a", Type: kmip.NameTypeURI}
+	uid := one[payload.CreateResponse](s, kmip.V14, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(uri.Item())}).UniqueIdentifier
+	one[payload.ModifyAttributeResponse](s, kmip.V30, kmip.OperationModifyAttribute, &payload.ModifyAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: &payload.Instance{Attribute: kmip.NewAttribute(name("urn:b"))}})
+	got := one[payload.GetAttributesResponse](s, kmip.V14, kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: ref(uid)}).Attributes.Attributes
+	v, _ := got.Get(kmip.TagName)
+	if n := kmip.NameOf(v); n != (kmip.NameValue{Value: "urn:b", Type: kmip.NameTypeURI}) {
+		t.Errorf("name %+v", n)
+	}
+}
