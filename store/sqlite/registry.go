@@ -114,7 +114,7 @@ func one[T any](ctx context.Context, s *Store, verb string, scan func(row, *T) e
 
 // all reads every record that a statement finds.
 func all[T any](ctx context.Context, s *Store, verb string, scan func(row, *T) error, text string, args ...any) ([]T, error) {
-	rows, err := s.reads.QueryContext(ctx, text, args...)
+	rows, err := s.finds.query(ctx, s.reads, text, args...)
 	if err != nil {
 		return nil, s.failure(verb, err)
 	}

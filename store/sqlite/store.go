@@ -32,6 +32,7 @@ type Store struct {
 	reads     *sql.DB
 	writes    *sql.DB // one connection, used by writer only
 	object    *sql.Stmt
+	finds     statements
 	writer    *writer
 	committer *commit.Committer
 	closed    atomic.Bool
@@ -143,6 +144,7 @@ func (s *Store) release() error {
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
 	}
+	errs = append(errs, s.finds.close())
 	for _, db := range []*sql.DB{s.reads, s.writes} {
 		if db != nil {
 			errs = append(errs, db.Close())
