@@ -42,7 +42,7 @@ func (p *statements) prepare(ctx context.Context, db *sql.DB, text string) (*sql
 	if st := p.known[text]; st != nil || len(p.known) >= maxStatements {
 		return st, nil
 	}
-	st, err := db.PrepareContext(ctx, text)
+	st, err := db.PrepareContext(ctx, text) //nolint:sqlclosecheck // close does
 	if err != nil {
 		return nil, err
 	}
