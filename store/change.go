@@ -79,12 +79,3 @@ type CounterChange struct {
 	// Used sets LastUsed unless that is later already; zero leaves it.
 	Used time.Time
 }
-
-// OnlyAudit reports whether the change holds nothing but audit entries.
-func (c Change) OnlyAudit() bool {
-	return len(c.Insert)+len(c.Update)+len(c.Delete)+len(c.Take)+len(c.Release)+
-		len(c.AddSides)+len(c.DropSides)+len(c.Counters)+
-		len(c.AddDomains)+len(c.AddClients)+len(c.UpdateClients)+len(c.AddCertificates)+
-		len(c.UpdateCerts)+len(c.AddUsers)+len(c.UpdateUsers)+len(c.AddAdministrators)+
-		len(c.UpdateAdmins)+len(c.AddDomainKeys)+len(c.AddSettings)+len(c.PutSettings) == 0
-}

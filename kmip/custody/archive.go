@@ -51,18 +51,6 @@ func (s *Service) Obliterate(ctx context.Context, sc *Scope, uid string) error {
 	})
 }
 
-// Deactivate ends the active life of an object (KMIP 3.0), as Revoke does with a
-// reason that is no compromise.
-func (s *Service) Deactivate(ctx context.Context, sc *Scope, uid string) error {
-	return s.transition(ctx, sc, "Deactivate", uid, func(m *managed) error {
-		if err := m.step(lifecycle.Deactivate); err != nil {
-			return err
-		}
-		m.attrs = m.attrs.Set(kmip.DateTime(kmip.TagDeactivationDate, sc.Now))
-		return nil
-	})
-}
-
 // Lease is what ObtainLease grants.
 type Lease struct {
 	Time       kmip.Item // Lease Time

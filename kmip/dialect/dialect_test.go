@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 
 	"github.com/claviger/claviger/kmip"
@@ -226,5 +227,21 @@ func BenchmarkGet(b *testing.B) {
 			b.Fatal(err)
 		}
 		out = wire.Append(out[:0], EncodeResponse(resp))
+	}
+}
+
+// A payload that cannot be planned is a mistake of ours, and must be found here.
+func TestEveryPayloadHasAPlan(t *testing.T) {
+	planned := 0
+	for op := kmip.OperationCreate; op <= kmip.OperationDeactivate; op++ {
+		for _, p := range []any{payload.NewRequest(op), payload.NewResponse(op)} {
+			if p != nil {
+				planOf(reflect.TypeOf(p).Elem())
+				planned++
+			}
+		}
+	}
+	if planned == 0 {
+		t.Error("no payload was planned")
 	}
 }
