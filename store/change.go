@@ -28,6 +28,11 @@ type Change struct {
 	DropSides []SideRow
 	// Counters to change.
 	Counters []CounterChange
+	// Records to add (ErrExists), to replace and to remove, if the revision that is
+	// stored is the given one less one, or the given one (ErrConflict).
+	AddRecords    []Record
+	UpdateRecords []Record
+	DeleteRecords []RecordRef
 	// Audit entries; the backend numbers them.
 	Audit []audit.Entry
 

@@ -174,6 +174,14 @@ func (c Change) checkRegistry() error {
 			keys = append(keys, r.Name)
 		}
 	}
+	for _, list := range [][]Record{c.AddRecords, c.UpdateRecords} {
+		for _, r := range list {
+			keys = append(keys, r.Domain, r.Kind, r.Key)
+		}
+	}
+	for _, r := range c.DeleteRecords {
+		keys = append(keys, r.Domain, r.Kind, r.Key)
+	}
 	if err := CheckKey("name of a record", keys...); err != nil {
 		return err
 	}

@@ -72,6 +72,10 @@ type Registry interface {
 	DomainKeys(ctx context.Context, domain string) ([]DomainKey, error)
 	// Setting returns a value of the installation, such as the sealed key of its CA.
 	Setting(ctx context.Context, name string) ([]byte, error)
+	// Record returns one record.
+	Record(ctx context.Context, domain, kind, key string) (Record, error)
+	// Records returns records, oldest first (created, domain, key), at most q.Limit.
+	Records(ctx context.Context, q RecordQuery) ([]Record, error)
 	// Audit returns entries, newest first, at most q.Limit.
 	Audit(ctx context.Context, q AuditQuery) ([]audit.Entry, error)
 	// Count returns the number of objects of a domain by state; the stored

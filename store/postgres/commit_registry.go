@@ -36,6 +36,15 @@ const (
 
 	sqlAddSetting = `insert into setting (name, value) values ($1, $2)`
 
+	sqlAddRecord = `insert into record (domain, kind, key, revision, created, expires, value) values ($1, $2, $3, $4, $5, $6, $7)`
+
+	sqlUpdateRecord = `with done as (update record set revision = $4, expires = $5, value = $6
+		where domain = $1 and kind = $2 and key = $3 and revision = $4 - 1 returning 1)
+		select claviger_expect(count(*), 1, '` + codeConflict + `') from done`
+
+	sqlDeleteRecord = `with done as (delete from record where domain = $1 and kind = $2 and key = $3 and revision = $4 returning 1)
+		select claviger_expect(count(*), 1, '` + codeConflict + `') from done`
+
 	sqlPutSetting = `insert into setting (name, value) values ($1, $2)
 		on conflict (name) do update set value = excluded.value`
 )
@@ -82,5 +91,14 @@ func (b *batch) queueRegistry(c *store.Change) {
 	}
 	for _, r := range c.PutSettings {
 		b.queue("put setting", sqlPutSetting, r.Name, column.Bytes(r.Value))
+	}
+	for _, r := range c.DeleteRecords {
+		b.queue("delete record", sqlDeleteRecord, r.Domain, r.Kind, r.Key, r.Revision)
+	}
+	for _, r := range c.AddRecords {
+		b.queue("add record", sqlAddRecord, r.Domain, r.Kind, r.Key, r.Revision, column.Micro(r.Created), optional(r.Expires), column.Bytes(r.Value))
+	}
+	for _, r := range c.UpdateRecords {
+		b.queue("update record", sqlUpdateRecord, r.Domain, r.Kind, r.Key, r.Revision, optional(r.Expires), column.Bytes(r.Value))
 	}
 }

@@ -34,6 +34,13 @@ const (
 
 	sqlAddSetting = `insert into setting (name, value) values (?, ?)`
 
+	sqlAddRecord = `insert into record (domain, kind, key, revision, created, expires, value) values (?, ?, ?, ?, ?, ?, ?)`
+
+	sqlUpdateRecord = `update record set revision = ?4, expires = ?5, value = ?6
+		where domain = ?1 and kind = ?2 and key = ?3 and revision = ?4 - 1`
+
+	sqlDeleteRecord = `delete from record where domain = ? and kind = ? and key = ? and revision = ?`
+
 	sqlPutSetting = `insert into setting (name, value) values (?, ?)
 		on conflict (name) do update set value = excluded.value`
 )
@@ -86,6 +93,15 @@ func (w *writer) applyRegistry(ctx context.Context, c *store.Change) error {
 	}
 	for _, r := range c.PutSettings {
 		do("put setting", nil, sqlPutSetting, r.Name, column.Bytes(r.Value))
+	}
+	for _, r := range c.DeleteRecords {
+		do("delete record", store.ErrConflict, sqlDeleteRecord, r.Domain, r.Kind, r.Key, r.Revision)
+	}
+	for _, r := range c.AddRecords {
+		do("add record", nil, sqlAddRecord, r.Domain, r.Kind, r.Key, r.Revision, column.Micro(r.Created), optional(r.Expires), column.Bytes(r.Value))
+	}
+	for _, r := range c.UpdateRecords {
+		do("update record", store.ErrConflict, sqlUpdateRecord, r.Domain, r.Kind, r.Key, r.Revision, optional(r.Expires), column.Bytes(r.Value))
 	}
 	return failed
 }

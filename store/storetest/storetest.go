@@ -36,6 +36,7 @@ func Run(t *testing.T, c Config) {
 		{"find", findCases},
 		{"counter", counterCases},
 		{"registry", registryCases},
+		{"record", recordCases},
 		{"audit", auditCases},
 		{"commit", commitCases},
 	} {

@@ -84,6 +84,12 @@ func keys(c *store.Change) []string {
 	for _, r := range slices.Concat(c.AddSettings, c.PutSettings) {
 		add("setting", r.Name)
 	}
+	for _, r := range slices.Concat(c.AddRecords, c.UpdateRecords) {
+		add("record", r.Domain, r.Kind, r.Key)
+	}
+	for _, r := range c.DeleteRecords {
+		add("record", r.Domain, r.Kind, r.Key)
+	}
 	return list
 }
 
@@ -115,6 +121,9 @@ func merge(group []*request) *store.Change {
 		m.AddDomainKeys = append(m.AddDomainKeys, c.AddDomainKeys...)
 		m.AddSettings = append(m.AddSettings, c.AddSettings...)
 		m.PutSettings = append(m.PutSettings, c.PutSettings...)
+		m.AddRecords = append(m.AddRecords, c.AddRecords...)
+		m.UpdateRecords = append(m.UpdateRecords, c.UpdateRecords...)
+		m.DeleteRecords = append(m.DeleteRecords, c.DeleteRecords...)
 	}
 	object := func(a, b store.Object) int {
 		return cmp.Or(strings.Compare(a.Domain, b.Domain), strings.Compare(a.UID, b.UID))
