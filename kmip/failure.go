@@ -77,6 +77,22 @@ const (
 	KindWrappingArchived                    // wrapping key
 	KindDataType                            // Adjust Attribute: type of value
 	KindNumericRange                        // Adjust Attribute: out of range
+	KindStream                              // no such operation in several parts
+	KindAsynchronous                        // no such asynchronous request
+	KindCancelled                           // asynchronous request that was cancelled
+	KindProcessed                           // Process of what was processed
+	KindTicket                              // ticket unknown, used up or ended
+	KindNotAuthorised                       // outside the rights of a ticket
+	KindAttestationRequired                 // an attestation is needed
+	KindAttestationFailed                   // the attestation does not convince
+	KindCSR                                 // certificate request that cannot be used
+	KindPKCS12Password                      // PKCS#12 password link or object
+	KindConstraint                          // Constraints of the domain
+	KindUnknownGroup                        // Object Groups names one that is not there
+	KindCircularLink                        // groups that contain each other
+	KindPKCS11Codec                         // PKCS#11: input parameters
+	KindPKCS11Function                      // PKCS#11: no such function
+	KindPKCS11Interface                     // PKCS#11: no such interface
 	kindCount                               // number of kinds
 )
 
@@ -95,6 +111,10 @@ var kindNames = [kindCount]string{
 	"storage mask", "template not found", "offset with dates", "offset without activation",
 	"batch refused", "unavailable", "integrity", "not quantum safe", "wrapping key not found",
 	"wrapping key destroyed", "wrapping key archived", "data type", "numeric range",
+	"no such stream", "no such asynchronous request", "cancelled", "processed already", "ticket",
+	"not authorised", "attestation required", "attestation failed", "certificate request",
+	"PKCS#12 password", "constraint", "unknown object group", "circular link",
+	"PKCS#11 codec", "PKCS#11 function", "PKCS#11 interface",
 }
 
 func (k Kind) String() string {

@@ -15,6 +15,26 @@ type Object struct {
 	SecretDataType   SecretDataType // Secret Data
 	OpaqueDataType   uint32         // Opaque Object: no values but extensions are defined
 	OpaqueDataValue  *secret.Bytes
+	Split            *SplitPart // Split Key
+	PGPKeyVersion    int32      // PGP Key
+	// Certificate Request.
+	RequestType  CertificateRequestType
+	RequestValue []byte
+	// Template holds the attributes of a Template (KMIP 1.x).
+	Template Attributes
+	// Credential is what a credential object of KMIP 3.0 is verified by, in a
+	// form of the server's own. It holds secrets.
+	Credential *Item
+}
+
+// SplitPart says which part of which split a Split Key is (§2.8).
+type SplitPart struct {
+	Parts      int32
+	Identifier int32 // 1 to Parts
+	Threshold  int32
+	Method     SplitKeyMethod
+	PrimeField []byte // Prime Field Size, a Big Integer; nil when not given
+	Polynomial SplitKeyPolynomial
 }
 
 // KeyBlock holds a key (§3.5).
@@ -42,8 +62,10 @@ func (o *Object) HasValue() bool {
 		return o.Key.Material != nil || o.Key.Transparent != nil
 	case o.Type == ObjectTypeCertificate:
 		return len(o.CertificateValue) > 0
+	case o.Type == ObjectTypeCertificateRequest:
+		return len(o.RequestValue) > 0
 	default:
-		return o.OpaqueDataValue != nil
+		return o.OpaqueDataValue != nil || o.Template != nil || o.Credential != nil
 	}
 }
 
@@ -62,6 +84,24 @@ func (o *Object) Item() Item {
 	if o.OpaqueDataValue != nil {
 		add(Enumeration(TagOpaqueDataType, o.OpaqueDataType))
 		add(ByteString(TagOpaqueDataValue, o.OpaqueDataValue.Reveal()))
+	}
+	if o.RequestValue != nil {
+		add(Enumeration(TagCertificateRequestType, o.RequestType))
+		add(ByteString(TagCertificateRequestValue, o.RequestValue))
+	}
+	if o.PGPKeyVersion != 0 {
+		add(Integer(TagPGPKeyVersion, o.PGPKeyVersion))
+	}
+	if p := o.Split; p != nil {
+		add(Structure(TagSplitKey, Integer(TagSplitKeyParts, p.Parts), Integer(TagKeyPartIdentifier, p.Identifier),
+			Integer(TagSplitKeyThreshold, p.Threshold), Enumeration(TagSplitKeyMethod, p.Method),
+			ByteString(TagPrimeFieldSize, p.PrimeField), Enumeration(TagSplitKeyPolynomial, p.Polynomial)))
+	}
+	if o.Template != nil {
+		add(ByteString(TagTemplate, o.Template.AppendCanonical(nil)))
+	}
+	if o.Credential != nil {
+		add(Structure(TagCredentialValue, *o.Credential))
 	}
 	if k := o.Key; k != nil {
 		b := Structure(TagKeyBlock, Enumeration(TagKeyFormatType, k.Format), Enumeration(TagKeyCompressionType, k.Compression),
@@ -100,6 +140,26 @@ func ObjectOf(i Item) (*Object, error) {
 			o.OpaqueDataType = f.Uint32()
 		case TagOpaqueDataValue:
 			o.OpaqueDataValue = secret.Copy(f.Bytes)
+		case TagCertificateRequestType:
+			o.RequestType = CertificateRequestType(f.Uint32())
+		case TagCertificateRequestValue:
+			o.RequestValue = append([]byte(nil), f.Bytes...)
+		case TagPGPKeyVersion:
+			o.PGPKeyVersion = int32(f.Int) //nolint:gosec // written from an int32
+		case TagSplitKey:
+			o.Split = splitPartOf(f)
+		case TagTemplate:
+			a, err := ParseAttributes(f.Bytes)
+			if err != nil {
+				return nil, err
+			}
+			o.Template = a.Clone()
+		case TagCredentialValue:
+			if len(f.Items) != 1 {
+				return nil, errCanonical
+			}
+			c := f.Items[0].Clone()
+			o.Credential = &c
 		case TagKeyBlock:
 			var err error
 			if o.Key, err = keyBlockOf(f); err != nil {
@@ -108,6 +168,30 @@ func ObjectOf(i Item) (*Object, error) {
 		}
 	}
 	return o, nil
+}
+
+func splitPartOf(i Item) *SplitPart {
+	p := &SplitPart{}
+	for _, f := range i.Items {
+		n := int32(f.Int) //nolint:gosec // written from an int32
+		switch f.Tag {
+		case TagSplitKeyParts:
+			p.Parts = n
+		case TagKeyPartIdentifier:
+			p.Identifier = n
+		case TagSplitKeyThreshold:
+			p.Threshold = n
+		case TagSplitKeyMethod:
+			p.Method = SplitKeyMethod(f.Uint32())
+		case TagPrimeFieldSize:
+			if len(f.Bytes) > 0 {
+				p.PrimeField = append([]byte(nil), f.Bytes...)
+			}
+		case TagSplitKeyPolynomial:
+			p.Polynomial = SplitKeyPolynomial(f.Uint32())
+		}
+	}
+	return p
 }
 
 func keyBlockOf(i Item) (*KeyBlock, error) {
@@ -149,6 +233,9 @@ func (o *Object) Destroy() {
 		return
 	}
 	o.OpaqueDataValue.Destroy()
+	if o.Credential != nil {
+		o.Credential.clear()
+	}
 	if o.Key == nil {
 		return
 	}

@@ -128,6 +128,8 @@ func (c codec) header(h kmip.Item, r *payload.Request) (count int, err error) {
 			r.ClientCorrelationValue = f.Text()
 		case kmip.TagTimeStamp:
 			r.TimeStamp = f.Time()
+		case kmip.TagAttestationCapableIndicator:
+			r.AttestationCapable = f.Bool()
 		case kmip.TagAsynchronousIndicator:
 			r.AsynchronousIndicator = kmip.AsynchronousIndicator(f.Uint32())
 			if c.old() {
@@ -159,17 +161,9 @@ func credentials(i kmip.Item) ([]payload.Credential, error) {
 		if f.Tag != kmip.TagCredential || !ok1 || !ok2 || kind.Type != kmip.TypeEnumeration {
 			return nil, kmip.Fail(kmip.KindInvalidMessage, "Authentication holds Credentials of a type and a value")
 		}
-		cr := payload.Credential{Type: kmip.CredentialType(kind.Uint32())}
-		if cr.Type == kmip.CredentialTypeUsernameAndPassword {
-			user, ok := value.Field(kmip.TagUsername)
-			if !ok || !user.Type.IsText() {
-				return nil, kmip.Fail(kmip.KindInvalidMessage, "a Username and Password credential needs a Username")
-			}
-			pass, has := value.Field(kmip.TagPassword)
-			if has && !pass.Type.IsText() {
-				return nil, kmip.Fail(kmip.KindInvalidMessage, "Password is not a text")
-			}
-			cr.Username, cr.Password, cr.HasPass = user.Text(), pass.Bytes, has
+		cr, err := credential(kmip.CredentialType(kind.Uint32()), value)
+		if err != nil {
+			return nil, err
 		}
 		creds = append(creds, cr)
 	}
@@ -177,6 +171,37 @@ func credentials(i kmip.Item) ([]payload.Credential, error) {
 		return nil, kmip.Fail(kmip.KindInvalidMessage, "Authentication without Credential")
 	}
 	return creds, nil
+}
+
+// needed are the fields that a Credential Value of a type must have (§7.8).
+var needed = map[kmip.CredentialType][]kmip.Tag{
+	kmip.CredentialTypeUsernameAndPassword: {kmip.TagUsername},
+	kmip.CredentialTypeOneTimePassword:     {kmip.TagUsername, kmip.TagOneTimePassword},
+	kmip.CredentialTypeHashedPassword:      {kmip.TagUsername, kmip.TagTimeStamp, kmip.TagHashedPassword},
+	kmip.CredentialTypeAttestation:         {kmip.TagNonce, kmip.TagAttestationType},
+	kmip.CredentialTypeTicket:              {kmip.TagTicket},
+}
+
+// credential reads a Credential Value.
+func credential(t kmip.CredentialType, value kmip.Item) (payload.Credential, error) {
+	cr := payload.Credential{Type: t, Value: value}
+	for _, tag := range needed[t] {
+		if _, ok := value.Field(tag); !ok {
+			return cr, kmip.Fail(kmip.KindInvalidMessage, "a %s credential needs %s", t, tag.Title())
+		}
+	}
+	if t == kmip.CredentialTypeDevice && len(value.Items) == 0 {
+		return cr, kmip.Fail(kmip.KindInvalidMessage, "a Device credential needs one of its fields")
+	}
+	for _, f := range value.Items {
+		if err := checkType(f); err != nil {
+			return cr, err
+		}
+	}
+	user, _ := value.Field(kmip.TagUsername)
+	pass, has := value.Field(kmip.TagPassword)
+	cr.Username, cr.Password, cr.HasPass = user.Text(), pass.Bytes, has
+	return cr, nil
 }
 
 // requestItem reads a batch item. An error of its own concerns the whole
@@ -226,6 +251,17 @@ func EncodeResponse(r *payload.Response) kmip.Item {
 	c := codec{r.Version}
 	header := kmip.Structure(kmip.TagResponseHeader,
 		versionItem(kmip.TagProtocolVersion, r.Version), kmip.DateTime(kmip.TagTimeStamp, r.TimeStamp))
+	if r.Nonce != nil && c.v >= kmip.V12 {
+		header.Items = append(header.Items, *r.Nonce)
+	}
+	if r.ServerHashedPassword != nil && c.v >= kmip.V20 {
+		header.Items = append(header.Items, kmip.ByteString(kmip.TagServerHashedPassword, r.ServerHashedPassword))
+	}
+	for _, t := range r.AttestationTypes {
+		if c.v >= kmip.V12 {
+			header.Items = append(header.Items, kmip.Enumeration(kmip.TagAttestationType, t))
+		}
+	}
 	if r.ServerCorrelationValue != "" && c.v >= kmip.V14 {
 		header.Items = append(header.Items, kmip.Text(kmip.TagServerCorrelationValue, r.ServerCorrelationValue))
 	}
@@ -249,8 +285,8 @@ func (c codec) responseItem(r *payload.ResponseItem) kmip.Item {
 		i.Items = append(i.Items, kmip.ByteString(kmip.TagUniqueBatchItemID, r.UniqueBatchItemID))
 	}
 	status, err := r.Status, r.Err
-	if get, ok := r.Payload.(*payload.GetResponse); ok && get.Object != nil && status != kmip.ResultStatusOperationFailed {
-		if err = c.expressible(get.Object); err != nil {
+	if o := objectIn(r.Payload); o != nil && status != kmip.ResultStatusOperationFailed {
+		if err = c.expressible(o); err != nil {
 			status = kmip.ResultStatusOperationFailed
 		}
 	}
@@ -260,7 +296,22 @@ func (c codec) responseItem(r *payload.ResponseItem) kmip.Item {
 			kmip.Text(kmip.TagResultMessage, messageOf(err)))
 		return i
 	}
+	if status == kmip.ResultStatusOperationPending {
+		i.Items = append(i.Items, kmip.ByteString(kmip.TagAsynchronousCorrelationValue, r.AsynchronousCorrelationValue))
+		return i
+	}
 	return withPayload(i, c.payloadItem(r.Operation, response, r.Payload))
+}
+
+// objectIn returns the object that a response carries; nil when it has none.
+func objectIn(p any) *kmip.Object {
+	switch r := p.(type) {
+	case *payload.GetResponse:
+		return r.Object
+	case *payload.ExportResponse:
+		return r.Object
+	}
+	return nil
 }
 
 func withPayload(i, p kmip.Item) kmip.Item {
@@ -280,9 +331,12 @@ func EncodeRequest(r *payload.Request) kmip.Item {
 		add(kmip.Text(kmip.TagClientCorrelationValue, r.ClientCorrelationValue))
 	}
 	for _, cr := range r.Credentials {
-		value := kmip.Structure(kmip.TagCredentialValue, kmip.Text(kmip.TagUsername, cr.Username))
-		if cr.HasPass {
-			value.Items = append(value.Items, kmip.Item{Tag: kmip.TagPassword, Type: kmip.TypeTextString, Bytes: cr.Password})
+		value := cr.Value.WithTag(kmip.TagCredentialValue)
+		if cr.Type == kmip.CredentialTypeUsernameAndPassword {
+			value = kmip.Structure(kmip.TagCredentialValue, kmip.Text(kmip.TagUsername, cr.Username))
+			if cr.HasPass {
+				value.Items = append(value.Items, kmip.Item{Tag: kmip.TagPassword, Type: kmip.TypeTextString, Bytes: cr.Password})
+			}
 		}
 		add(kmip.Structure(kmip.TagAuthentication, kmip.Structure(kmip.TagCredential, kmip.Enumeration(kmip.TagCredentialType, cr.Type), value)))
 	}
@@ -358,6 +412,9 @@ func (c codec) readResponseItem(item kmip.Item) (payload.ResponseItem, error) {
 	}
 	if m, ok := item.Field(kmip.TagResultMessage); ok {
 		r.Message = m.Text()
+	}
+	if v, ok := item.Field(kmip.TagAsynchronousCorrelationValue); ok {
+		r.AsynchronousCorrelationValue = v.Bytes
 	}
 	if p, ok := item.Field(kmip.TagResponsePayload); ok {
 		if into := payload.NewResponse(r.Operation); into != nil {

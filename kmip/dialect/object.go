@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"slices"
+
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/secret"
 )
@@ -27,80 +29,117 @@ var objectTags = func() map[kmip.ObjectType]kmip.Tag {
 	return m
 }()
 
-// object reads a managed object. Objects that have no form here come out with
-// their type only.
+// objectFields lists the fields of each kind of object, in their order (§2).
+// Those of users, groups and credentials are attributes.
+var objectFields = map[kmip.ObjectType][]objectField{
+	kmip.ObjectTypeSymmetricKey: {{kmip.TagKeyBlock, kmip.TypeStructure, true}},
+	kmip.ObjectTypePublicKey:    {{kmip.TagKeyBlock, kmip.TypeStructure, true}},
+	kmip.ObjectTypePrivateKey:   {{kmip.TagKeyBlock, kmip.TypeStructure, true}},
+	kmip.ObjectTypeSecretData: {
+		{kmip.TagSecretDataType, kmip.TypeEnumeration, true}, {kmip.TagKeyBlock, kmip.TypeStructure, true},
+	},
+	kmip.ObjectTypeCertificate: {
+		{kmip.TagCertificateType, kmip.TypeEnumeration, true}, {kmip.TagCertificateValue, kmip.TypeByteString, true},
+	},
+	kmip.ObjectTypeCertificateRequest: {
+		{kmip.TagCertificateRequestType, kmip.TypeEnumeration, true}, {kmip.TagCertificateRequestValue, kmip.TypeByteString, true},
+	},
+	kmip.ObjectTypeOpaqueObject: {
+		{kmip.TagOpaqueDataType, kmip.TypeEnumeration, true}, {kmip.TagOpaqueDataValue, kmip.TypeByteString, true},
+	},
+	kmip.ObjectTypePGPKey: {
+		{kmip.TagPGPKeyVersion, kmip.TypeInteger, true}, {kmip.TagKeyBlock, kmip.TypeStructure, true},
+	},
+	kmip.ObjectTypeSplitKey: {
+		{kmip.TagSplitKeyParts, kmip.TypeInteger, true}, {kmip.TagKeyPartIdentifier, kmip.TypeInteger, true},
+		{kmip.TagSplitKeyThreshold, kmip.TypeInteger, true}, {kmip.TagSplitKeyMethod, kmip.TypeEnumeration, true},
+		{kmip.TagPrimeFieldSize, kmip.TypeBigInteger, false}, {kmip.TagKeyBlock, kmip.TypeStructure, true},
+	},
+	kmip.ObjectTypeTemplate: {{kmip.TagAttribute, kmip.TypeStructure, false}},
+}
+
+type objectField struct {
+	tag      kmip.Tag
+	typ      kmip.ItemType
+	required bool
+}
+
+// object reads a managed object.
 func (c codec) object(i kmip.Item, o *kmip.Object) error {
 	if err := want(i, kmip.TypeStructure); err != nil {
 		return err
 	}
 	o.Type = objectTypes[i.Tag]
-	allowed := map[kmip.Tag]bool{}
-	switch o.Type {
-	case kmip.ObjectTypeSymmetricKey, kmip.ObjectTypePublicKey, kmip.ObjectTypePrivateKey:
-		allowed[kmip.TagKeyBlock] = true
-	case kmip.ObjectTypeSecretData:
-		allowed[kmip.TagKeyBlock], allowed[kmip.TagSecretDataType] = true, true
-	case kmip.ObjectTypeCertificate:
-		allowed[kmip.TagCertificateType], allowed[kmip.TagCertificateValue] = true, true
-	case kmip.ObjectTypeOpaqueObject:
-		allowed[kmip.TagOpaqueDataType], allowed[kmip.TagOpaqueDataValue] = true, true
-	default:
-		return nil
+	fields := objectFields[o.Type]
+	if o.Type == kmip.ObjectTypeTemplate {
+		o.Template = kmip.Attributes{}
+	} else if err := once(i, 0); err != nil {
+		return err
 	}
 	for _, f := range i.Items {
-		if !allowed[f.Tag] {
+		n := slices.IndexFunc(fields, func(of objectField) bool { return of.tag == f.Tag })
+		if n < 0 {
 			return kmip.Fail(kmip.KindUnknownTag, "%s has no field %s", i.Tag.Title(), f.Tag.Title())
 		}
-		allowed[f.Tag] = false // a second one is refused
+		if err := want(f, fields[n].typ); err != nil {
+			return err
+		}
+		if f.Tag != kmip.TagKeyBlock && f.Tag != kmip.TagAttribute {
+			if err := c.checkValue(f); err != nil {
+				return err
+			}
+		}
 		if err := c.objectField(o, f); err != nil {
 			return err
 		}
 	}
-	return requireFields(o, i)
-}
-
-func requireFields(o *kmip.Object, i kmip.Item) error {
-	needed := []kmip.Tag{kmip.TagKeyBlock}
-	switch o.Type {
-	case kmip.ObjectTypeCertificate:
-		needed = []kmip.Tag{kmip.TagCertificateType, kmip.TagCertificateValue}
-	case kmip.ObjectTypeOpaqueObject:
-		needed = []kmip.Tag{kmip.TagOpaqueDataType, kmip.TagOpaqueDataValue}
-	case kmip.ObjectTypeSecretData:
-		needed = []kmip.Tag{kmip.TagSecretDataType, kmip.TagKeyBlock}
-	}
-	for _, tag := range needed {
-		if _, ok := i.Field(tag); !ok {
-			return kmip.Fail(kmip.KindMissingField, "%s needs %s", i.Tag.Title(), tag.Title())
+	for _, f := range fields {
+		if _, ok := i.Field(f.tag); f.required && !ok {
+			return kmip.Fail(kmip.KindMissingField, "%s needs %s", i.Tag.Title(), f.tag.Title())
 		}
 	}
 	return nil
 }
 
 func (c codec) objectField(o *kmip.Object, f kmip.Item) error {
-	if f.Tag != kmip.TagKeyBlock {
-		if err := c.checkValue(f); err != nil {
-			return err
+	n := int32(f.Int) //nolint:gosec // an Integer has 32 bits
+	part := func() *kmip.SplitPart {
+		if o.Split == nil {
+			o.Split = &kmip.SplitPart{}
 		}
-		wanted := kmip.TypeEnumeration
-		if f.Tag == kmip.TagCertificateValue || f.Tag == kmip.TagOpaqueDataValue {
-			wanted = kmip.TypeByteString
-		}
-		if err := want(f, wanted); err != nil {
-			return err
-		}
+		return o.Split
 	}
 	switch f.Tag {
 	case kmip.TagCertificateType:
 		o.CertificateType = kmip.CertificateType(f.Uint32())
 	case kmip.TagCertificateValue:
 		o.CertificateValue = f.Bytes
+	case kmip.TagCertificateRequestType:
+		o.RequestType = kmip.CertificateRequestType(f.Uint32())
+	case kmip.TagCertificateRequestValue:
+		o.RequestValue = f.Bytes
 	case kmip.TagSecretDataType:
 		o.SecretDataType = kmip.SecretDataType(f.Uint32())
 	case kmip.TagOpaqueDataType:
 		o.OpaqueDataType = f.Uint32()
 	case kmip.TagOpaqueDataValue:
 		o.OpaqueDataValue = secret.Copy(f.Bytes)
+	case kmip.TagPGPKeyVersion:
+		o.PGPKeyVersion = n
+	case kmip.TagSplitKeyParts:
+		part().Parts = n
+	case kmip.TagKeyPartIdentifier:
+		part().Identifier = n
+	case kmip.TagSplitKeyThreshold:
+		part().Threshold = n
+	case kmip.TagSplitKeyMethod:
+		part().Method = kmip.SplitKeyMethod(f.Uint32())
+	case kmip.TagPrimeFieldSize:
+		part().PrimeField = f.Bytes
+	case kmip.TagAttribute:
+		at, _, err := c.readAttribute(f)
+		o.Template = o.Template.Add(at)
+		return err
 	case kmip.TagKeyBlock:
 		k, err := c.keyBlock(f)
 		o.Key = k
@@ -228,6 +267,10 @@ func (c codec) expressible(o *kmip.Object) error {
 		return kmip.Fail(kmip.KindKeyCompression, "KMIP %s has no Key Compression Type %s", c.v, o.Key.Compression)
 	case o.Key != nil && o.Key.Wrapping != nil && !c.unwrappable(*o.Key.Wrapping):
 		return kmip.Fail(kmip.KindKeyFormat, "KMIP %s cannot say how the key is wrapped", c.v)
+	case !c.valueExists(kmip.TagObjectType, uint32(o.Type)):
+		return kmip.Fail(kmip.KindObjectType, "KMIP %s has no Object Type %s", c.v, o.Type)
+	case o.Split != nil && !c.valueExists(kmip.TagSplitKeyMethod, uint32(o.Split.Method)):
+		return kmip.Fail(kmip.KindObjectType, "KMIP %s has no Split Key Method %s", c.v, o.Split.Method)
 	case o.Type == kmip.ObjectTypeCertificate && !c.valueExists(kmip.TagCertificateType, uint32(o.CertificateType)):
 		return kmip.Fail(kmip.KindObjectType, "KMIP %s has no Certificate Type %s", c.v, o.CertificateType)
 	case o.Type == kmip.ObjectTypeSecretData && !c.valueExists(kmip.TagSecretDataType, uint32(o.SecretDataType)):
@@ -251,16 +294,37 @@ func (c codec) unwrappable(w kmip.Item) bool {
 // objectItem writes a managed object.
 func (c codec) objectItem(o *kmip.Object) kmip.Item {
 	i := kmip.Structure(objectTags[o.Type])
+	add := func(fields ...kmip.Item) { i.Items = append(i.Items, fields...) }
 	switch o.Type {
 	case kmip.ObjectTypeCertificate:
-		i.Items = append(i.Items, kmip.Enumeration(kmip.TagCertificateType, o.CertificateType), kmip.ByteString(kmip.TagCertificateValue, o.CertificateValue))
+		add(kmip.Enumeration(kmip.TagCertificateType, o.CertificateType), kmip.ByteString(kmip.TagCertificateValue, o.CertificateValue))
+	case kmip.ObjectTypeCertificateRequest:
+		add(kmip.Enumeration(kmip.TagCertificateRequestType, o.RequestType), kmip.ByteString(kmip.TagCertificateRequestValue, o.RequestValue))
 	case kmip.ObjectTypeOpaqueObject:
-		i.Items = append(i.Items, kmip.Enumeration(kmip.TagOpaqueDataType, o.OpaqueDataType), kmip.ByteString(kmip.TagOpaqueDataValue, o.OpaqueDataValue.Reveal()))
+		add(kmip.Enumeration(kmip.TagOpaqueDataType, o.OpaqueDataType))
+		if o.OpaqueDataValue != nil {
+			add(kmip.ByteString(kmip.TagOpaqueDataValue, o.OpaqueDataValue.Reveal()))
+		}
 	case kmip.ObjectTypeSecretData:
-		i.Items = append(i.Items, kmip.Enumeration(kmip.TagSecretDataType, o.SecretDataType))
+		add(kmip.Enumeration(kmip.TagSecretDataType, o.SecretDataType))
+	case kmip.ObjectTypePGPKey:
+		add(kmip.Integer(kmip.TagPGPKeyVersion, o.PGPKeyVersion))
+	case kmip.ObjectTypeTemplate:
+		for _, a := range o.Template {
+			if f, ok := c.oldAttribute(a, nil); ok {
+				add(f)
+			}
+		}
+	}
+	if p := o.Split; p != nil {
+		add(kmip.Integer(kmip.TagSplitKeyParts, p.Parts), kmip.Integer(kmip.TagKeyPartIdentifier, p.Identifier),
+			kmip.Integer(kmip.TagSplitKeyThreshold, p.Threshold), kmip.Enumeration(kmip.TagSplitKeyMethod, p.Method))
+		if p.PrimeField != nil {
+			add(kmip.Item{Tag: kmip.TagPrimeFieldSize, Type: kmip.TypeBigInteger, Bytes: p.PrimeField})
+		}
 	}
 	if o.Key != nil {
-		i.Items = append(i.Items, c.keyBlockItem(o.Key))
+		add(c.keyBlockItem(o.Key))
 	}
 	return i
 }

@@ -52,12 +52,13 @@ var kinds = map[reflect.Type]kind{
 
 // oldTags are the tags that KMIP 1.x has in the place of those of 2.x.
 var oldTags = map[kmip.Tag]kmip.Tag{
-	kmip.TagAttributes:           kmip.TagTemplateAttribute,
-	kmip.TagCommonAttributes:     kmip.TagCommonTemplateAttribute,
-	kmip.TagPrivateKeyAttributes: kmip.TagPrivateKeyTemplateAttribute,
-	kmip.TagPublicKeyAttributes:  kmip.TagPublicKeyTemplateAttribute,
-	kmip.TagNewAttribute:         kmip.TagAttribute,
-	kmip.TagAttributeReference:   kmip.TagAttributeName,
+	kmip.TagAttributes:              kmip.TagTemplateAttribute,
+	kmip.TagCommonAttributes:        kmip.TagCommonTemplateAttribute,
+	kmip.TagPrivateKeyAttributes:    kmip.TagPrivateKeyTemplateAttribute,
+	kmip.TagPublicKeyAttributes:     kmip.TagPublicKeyTemplateAttribute,
+	kmip.TagNewAttribute:            kmip.TagAttribute,
+	kmip.TagAttributeReference:      kmip.TagAttributeName,
+	kmip.TagCertificateRequestValue: kmip.TagCertificateRequest,
 }
 
 // fieldPlan says how one field of a struct is read and written.
@@ -129,7 +130,11 @@ func planField(sf reflect.StructField, index int) fieldPlan {
 	if f.kind == kindObject {
 		return f
 	}
-	tag, ok := kmip.TagByName(sf.Name)
+	name := sf.Tag.Get("kmip") // where the name of the tag is no name of a Go field
+	if name == "" {
+		name = sf.Name
+	}
+	tag, ok := kmip.TagByName(name)
 	if !ok {
 		panic("dialect: no tag is named " + sf.Name)
 	}

@@ -75,6 +75,22 @@ var reasons = map[kmip.Kind][4]kmip.ResultReason{
 	kmip.KindWrappingArchived:        {kmip.ResultReasonObjectArchived, kmip.ResultReasonWrappingObjectArchived},
 	kmip.KindDataType:                {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidDataType},
 	kmip.KindNumericRange:            {kmip.ResultReasonInvalidField, kmip.ResultReasonNumericRange},
+	kmip.KindStream:                  {kmip.ResultReasonItemNotFound, kmip.ResultReasonInvalidCorrelationValue},
+	kmip.KindAsynchronous:            {kmip.ResultReasonItemNotFound, kmip.ResultReasonInvalidAsynchronousCorrelationValue},
+	kmip.KindCancelled:               {kmip.ResultReasonOperationCanceledByRequester},
+	kmip.KindProcessed:               {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidField, kmip.ResultReasonDuplicateProcessRequest},
+	kmip.KindTicket:                  {kmip.ResultReasonAuthenticationNotSuccessful, kmip.ResultReasonInvalidTicket},
+	kmip.KindNotAuthorised:           {kmip.ResultReasonPermissionDenied, kmip.ResultReasonNotAuthorised},
+	kmip.KindAttestationRequired:     {kmip.ResultReasonAttestationRequired},
+	kmip.KindAttestationFailed:       {kmip.ResultReasonAttestationFailed},
+	kmip.KindCSR:                     {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidCSR},
+	kmip.KindPKCS12Password:          {kmip.ResultReasonInvalidField, kmip.ResultReasonBadPassword},
+	kmip.KindConstraint:              {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonConstraintViolation},
+	kmip.KindUnknownGroup:            {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidField, kmip.ResultReasonUnknownObjectGroup, kmip.ResultReasonObjectNotFound},
+	kmip.KindCircularLink:            {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidField, kmip.ResultReasonCircularLinkError},
+	kmip.KindPKCS11Codec:             {kmip.ResultReasonInvalidField, kmip.ResultReasonPKCS11CodecError},
+	kmip.KindPKCS11Function:          {kmip.ResultReasonInvalidField, kmip.ResultReasonPKCS11InvalidFunction},
+	kmip.KindPKCS11Interface:         {kmip.ResultReasonInvalidField, kmip.ResultReasonPKCS11InvalidInterface},
 }
 
 type kindAt struct {

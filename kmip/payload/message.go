@@ -15,7 +15,9 @@ type Request struct {
 	Credentials            []Credential
 	ErrorContinuation      kmip.BatchErrorContinuationOption // Stop when not given
 	TimeStamp              time.Time
-	Items                  []RequestItem
+	// AttestationCapable tells that the client can attest its state.
+	AttestationCapable bool
+	Items              []RequestItem
 }
 
 // RequestItem is a batch item of a request.
@@ -35,7 +37,13 @@ type Response struct {
 	Version                kmip.Version
 	TimeStamp              time.Time
 	ServerCorrelationValue string
-	Items                  []ResponseItem
+	// Nonce and AttestationTypes ask for an attestation (§9.1).
+	Nonce            *kmip.Item
+	AttestationTypes []kmip.AttestationType
+	// ServerHashedPassword proves to a client that sent a Hashed Password that the
+	// server knows it.
+	ServerHashedPassword []byte
+	Items                []ResponseItem
 }
 
 // ResponseItem is a batch item of a response.
@@ -45,6 +53,8 @@ type ResponseItem struct {
 	Status            kmip.ResultStatus
 	Err               error // why the item failed
 	Payload           any
+	// AsynchronousCorrelationValue names a request that is pending.
+	AsynchronousCorrelationValue []byte
 	// Reason and Message are what a client read from a response.
 	Reason  kmip.ResultReason
 	Message string
@@ -53,7 +63,8 @@ type ResponseItem struct {
 // Credential is one credential of the Authentication field (§9.4, §7.8).
 type Credential struct {
 	Type     kmip.CredentialType
-	Username string
-	Password []byte // aliases the message
-	HasPass  bool
+	Username string    // empty for credentials that have none
+	Password []byte    // aliases the message
+	HasPass  bool      // a Password was given, if only an empty one
+	Value    kmip.Item // the Credential Value, for the fields of the other types
 }

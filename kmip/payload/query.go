@@ -22,8 +22,15 @@ type QueryResponse struct {
 	ValidationInformation    []kmip.Item
 	CapabilityInformation    *CapabilityInformation
 	ClientRegistrationMethod []kmip.ClientRegistrationMethod
-	DefaultsInformation      *kmip.Item
+	DefaultsInformation      *DefaultsInformation
 	ProtectionStorageMasks   *ObjectMasks
+	CredentialInformation    *CredentialInformation
+}
+
+// CredentialInformation lists the types of credentials that are accepted (KMIP
+// 3.0).
+type CredentialInformation struct {
+	CredentialType []kmip.CredentialType
 }
 
 // ProfileInformation names a profile that the server supports (§7.33).
