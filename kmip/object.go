@@ -35,6 +35,10 @@ type SplitPart struct {
 	Method     SplitKeyMethod
 	PrimeField []byte // Prime Field Size, a Big Integer; nil when not given
 	Polynomial SplitKeyPolynomial
+	// Origin is the same for all parts that the server made of one key, and
+	// WholeBytes the length of what it split. Neither leaves the server.
+	Origin     []byte
+	WholeBytes int32
 }
 
 // KeyBlock holds a key (§3.5).
@@ -95,7 +99,8 @@ func (o *Object) Item() Item {
 	if p := o.Split; p != nil {
 		add(Structure(TagSplitKey, Integer(TagSplitKeyParts, p.Parts), Integer(TagKeyPartIdentifier, p.Identifier),
 			Integer(TagSplitKeyThreshold, p.Threshold), Enumeration(TagSplitKeyMethod, p.Method),
-			ByteString(TagPrimeFieldSize, p.PrimeField), Enumeration(TagSplitKeyPolynomial, p.Polynomial)))
+			ByteString(TagPrimeFieldSize, p.PrimeField), Enumeration(TagSplitKeyPolynomial, p.Polynomial),
+			ByteString(TagCorrelationValue, p.Origin), Integer(TagDataLength, p.WholeBytes)))
 	}
 	if o.Template != nil {
 		add(ByteString(TagTemplate, o.Template.AppendCanonical(nil)))
@@ -187,6 +192,12 @@ func splitPartOf(i Item) *SplitPart {
 			if len(f.Bytes) > 0 {
 				p.PrimeField = append([]byte(nil), f.Bytes...)
 			}
+		case TagCorrelationValue:
+			if len(f.Bytes) > 0 {
+				p.Origin = append([]byte(nil), f.Bytes...)
+			}
+		case TagDataLength:
+			p.WholeBytes = n
 		case TagSplitKeyPolynomial:
 			p.Polynomial = SplitKeyPolynomial(f.Uint32())
 		}

@@ -77,7 +77,7 @@ var rules = map[Tag]Rule{
 	TagProtectionPeriod:               client,
 	TagProtectionStorageMask:          server,
 	TagQuantumSafe:                    client,
-	TagRandomNumberGenerator:          creation,
+	TagRandomNumberGenerator:          fixed,
 	TagRevocationReason:               server,
 	TagRotateAutomatic:                fixed,
 	TagRotateDate:                     server,

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/claviger/claviger/kmip"
-	"github.com/claviger/claviger/kmip/crypto"
 	"github.com/claviger/claviger/kmip/lifecycle"
 	"github.com/claviger/claviger/store"
 )
@@ -36,6 +35,16 @@ type newborn struct {
 	generated bool
 	// dates are those of the object that it replaces: they need not be in order.
 	dates kmip.Dates
+	// uid is the identifier that a client chose; empty: a new one.
+	uid string
+	// imported tells that attributes are taken as they are given.
+	imported bool
+	// replaces is the record whose place an imported object takes; nil: none.
+	replaces *store.Object
+	// signatures are the Digital Signature Algorithms of a PGP key.
+	signatures []kmip.DigitalSignatureAlgorithm
+	// system tells that it is an object of the server's own (KMIP 3.0).
+	system bool
 }
 
 // checkCreation refuses attributes that a client may not give at creation.
@@ -130,28 +139,52 @@ func checkDates(before, after kmip.Dates) error {
 // make turns a newborn into a record with all attributes that creation sets
 // (§4, "when implicitly set"), and seals its value.
 func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, error) {
-	if err := checkGiven(n.attrs); err != nil {
-		return nil, err
+	if n.imported {
+		if err := checkValues(n.attrs); err != nil {
+			return nil, err
+		}
+	} else {
+		n, converted, err := inRequestedFormat(sc, n)
+		defer converted.Destroy()
+		if err != nil {
+			return nil, err
+		}
+		if n.attrs, err = matchGenerator(n); err != nil {
+			return nil, err
+		}
+		if err := checkGiven(n.attrs); err != nil {
+			return nil, err
+		}
+		if err := checkDates(n.dates, n.attrs.Dates()); err != nil {
+			return nil, err
+		}
 	}
-	if err := checkDates(n.dates, n.attrs.Dates()); err != nil {
-		return nil, err
+	uid := n.uid
+	if uid == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, err
+		}
+		uid = id.String()
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, err
-	}
-	uid := id.String()
 	m := &managed{row: store.Object{
 		Domain: sc.Domain, UID: uid, Type: uint32(n.typ), Creator: sc.Principal.Actor(),
-		Initial: sc.Now.Truncate(time.Microsecond), Revision: 1,
+		Initial: initialDate(n, sc.Now).Truncate(time.Microsecond), Revision: 1, MaterialVersion: 1,
 	}}
+	if r := n.replaces; r != nil {
+		m.row.Creator, m.row.Revision, m.row.MaterialVersion = r.Creator, sc.revision(*r), r.MaterialVersion+1
+	}
 	short := sha256.Sum256([]byte(uid))
 	a := kmip.Attributes{}
 	put := func(i kmip.Item) { a = a.Set(i) }
 	put(kmip.Text(kmip.TagUniqueIdentifier, uid))
 	put(kmip.ByteString(kmip.TagShortUniqueIdentifier, short[:]))
 	put(kmip.Enumeration(kmip.TagObjectType, n.typ))
-	put(kmip.Enumeration(kmip.TagObjectClass, kmip.ObjectClassUser))
+	class := kmip.ObjectClassUser
+	if n.system {
+		class = kmip.ObjectClassSystem
+	}
+	put(kmip.Enumeration(kmip.TagObjectClass, class))
 	if n.algorithm != 0 {
 		put(kmip.Enumeration(kmip.TagCryptographicAlgorithm, n.algorithm))
 	}
@@ -159,29 +192,43 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 		put(kmip.Integer(kmip.TagCryptographicLength, n.length))
 	}
 	if n.typ == kmip.ObjectTypeCertificate {
+		var err error
 		if a, err = certificateAttributes(a, n.value); err != nil {
 			return nil, err
 		}
 	}
+	for _, alg := range n.signatures {
+		a = a.Add(kmip.NewAttribute(kmip.Enumeration(kmip.TagDigitalSignatureAlgorithm, alg)))
+	}
 	for _, at := range n.attrs {
-		if rule, _ := kmip.RuleOf(at.AttributeID); rule.Multi {
-			a = a.Add(normal(at))
-		} else {
-			a = a.Set(normal(at).Value)
+		value := at
+		if !n.imported || at.Tag == kmip.TagName {
+			value = normal(at)
+		}
+		if rule, _ := kmip.RuleOf(at.AttributeID); !rule.Multi {
+			a = a.Set(value.Value)
+		} else if !n.imported || !slices.ContainsFunc(a.Instances(at.AttributeID), func(has kmip.Attribute) bool { return has.Value.Equal(value.Value) }) {
+			a = a.Add(value)
 		}
 	}
-	put(kmip.DateTime(kmip.TagInitialDate, sc.Now))
-	put(kmip.DateTime(kmip.TagLastChangeDate, sc.Now))
+	if !n.imported || !a.Has(kmip.TagInitialDate) {
+		put(kmip.DateTime(kmip.TagInitialDate, sc.Now))
+	}
+	if !n.imported || !a.Has(kmip.TagLastChangeDate) {
+		put(kmip.DateTime(kmip.TagLastChangeDate, sc.Now))
+	}
 	if n.generated {
 		put(kmip.DateTime(kmip.TagOriginalCreationDate, sc.Now))
 		put(randomNumberGenerator())
 	}
 	put(kmip.Interval(kmip.TagLeaseTime, s.lease))
-	if !a.Has(kmip.TagCryptographicUsageMask) && n.typ != kmip.ObjectTypeOpaqueObject {
+	if !a.Has(kmip.TagCryptographicUsageMask) && hasUsageMask(n) {
 		put(kmip.Mask(kmip.TagCryptographicUsageMask, defaultMask(n.typ)))
 	}
-	put(kmip.Boolean(kmip.TagFresh, true))
-	if !a.Has(kmip.TagObjectGroup) {
+	if !n.imported || !a.Has(kmip.TagFresh) {
+		put(kmip.Boolean(kmip.TagFresh, true))
+	}
+	if !a.Has(kmip.TagObjectGroup) && !n.system {
 		put(kmip.Text(kmip.TagObjectGroup, defaultGroup))
 	}
 	if n.format != 0 {
@@ -194,12 +241,19 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 	if n.value.Key != nil && !n.value.HasValue() {
 		put(kmip.Boolean(kmip.TagKeyValuePresent, false))
 	}
+	a = splitAttributes(a, n.value.Split)
 	if err := checkQuantumSafe(a); err != nil {
 		return nil, err
 	}
 	a = secrecy(a)
-	if a, err = withDigest(a, n); err != nil {
+	a, err := s.withDigests(a, n)
+	if err != nil {
 		return nil, err
+	}
+	if !n.system {
+		if err := s.constrained(ctx, sc.Domain, n.typ, a); err != nil {
+			return nil, err
+		}
 	}
 	m.attrs = a
 	m.state = lifecycle.Initial(a.Dates(), sc.Now)
@@ -238,7 +292,12 @@ func secrecy(a kmip.Attributes) kmip.Attributes {
 	if !a.Has(kmip.TagExtractable) {
 		a = a.Set(kmip.Boolean(kmip.TagExtractable, true))
 	}
-	a = a.Set(kmip.Boolean(kmip.TagAlwaysSensitive, a.Bool(kmip.TagSensitive)))
+	if !a.Has(kmip.TagAlwaysSensitive) {
+		a = a.Set(kmip.Boolean(kmip.TagAlwaysSensitive, a.Bool(kmip.TagSensitive)))
+	}
+	if a.Has(kmip.TagNeverExtractable) {
+		return a
+	}
 	return a.Set(kmip.Boolean(kmip.TagNeverExtractable, !a.Bool(kmip.TagExtractable)))
 }
 
@@ -266,44 +325,6 @@ func randomNumberGenerator() kmip.Item {
 		kmip.Enumeration(kmip.TagDRBGAlgorithm, kmip.DRBGAlgorithmCTR))
 }
 
-// withDigest adds the SHA-256 Digest of the value (§4.21).
-func withDigest(a kmip.Attributes, n newborn) (kmip.Attributes, error) {
-	var data []byte
-	format := n.format
-	switch o := n.value; {
-	case o.Type == kmip.ObjectTypeCertificate:
-		data = o.CertificateValue
-	case o.Type == kmip.ObjectTypeOpaqueObject:
-		data, format = o.OpaqueDataValue.Reveal(), 0
-	case o.Key == nil || !o.HasValue() || o.Key.Wrapping != nil: // nothing there, or nothing that the server can read
-		return a, nil
-	case o.Key.Material != nil:
-		data = o.Key.Material.Reveal()
-	default:
-		raw, err := crypto.Convert(o.Type, o.Key, defaultFormat(o.Type, n.algorithm))
-		if err != nil || raw.Bytes == nil {
-			return a, nil // a transparent key that has no form that can be hashed
-		}
-		defer raw.Bytes.Destroy()
-		data, format = raw.Bytes.Reveal(), raw.Format
-	}
-	sum := sha256.Sum256(data)
-	return a.Add(kmip.NewAttribute(kmip.DigestValue{Algorithm: kmip.HashingAlgorithmSHA256, Value: sum[:], Format: format}.Item())), nil
-}
-
-// defaultFormat is the form of a key whose bytes are hashed (§4.26).
-func defaultFormat(t kmip.ObjectType, alg kmip.CryptographicAlgorithm) kmip.KeyFormatType {
-	switch {
-	case t == kmip.ObjectTypeSymmetricKey || t == kmip.ObjectTypeSecretData:
-		return kmip.KeyFormatTypeRaw
-	case alg == kmip.CryptographicAlgorithmRSA:
-		return kmip.KeyFormatTypePKCS1
-	case t == kmip.ObjectTypePublicKey:
-		return kmip.KeyFormatTypeX509
-	}
-	return kmip.KeyFormatTypePKCS8
-}
-
 // insert plans the change that adds new objects.
 func (s *Service) insert(objects ...*managed) store.Change {
 	var c store.Change
@@ -312,8 +333,8 @@ func (s *Service) insert(objects ...*managed) store.Change {
 		c.Take = append(c.Take, m.names()...)
 		c.AddSides = append(c.AddSides, m.sides()...)
 		if u, ok := m.attrs.Get(kmip.TagUsageLimits); ok {
-			total := kmip.UsageLimitsOf(u).Total
-			c.Counters = append(c.Counters, store.CounterChange{Domain: m.row.Domain, UID: m.row.UID, SetUsage: &total})
+			left := kmip.UsageLimitsOf(u).Count
+			c.Counters = append(c.Counters, store.CounterChange{Domain: m.row.Domain, UID: m.row.UID, SetUsage: &left})
 		}
 	}
 	return c
@@ -377,4 +398,40 @@ func diff(c *store.Change, before, after *managed) {
 			c.AddSides = append(c.AddSides, r)
 		}
 	}
+}
+
+// checkValues refuses values that no object can have.
+func checkValues(attrs kmip.Attributes) error {
+	if len(attrs) > maxAttributes {
+		return kmip.Fail(kmip.KindTooMany, "an object has at most %d attributes", maxAttributes)
+	}
+	for _, at := range attrs {
+		if err := checkAttributeValue(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasUsageMask tells which objects always have a Cryptographic Usage Mask
+// (§4.17).
+func hasUsageMask(n newborn) bool {
+	switch n.typ {
+	case kmip.ObjectTypeOpaqueObject, kmip.ObjectTypeTemplate, kmip.ObjectTypeCertificateRequest:
+		return false
+	}
+	return !n.system
+}
+
+// splitAttributes sets what KMIP 3.0 tells of a split key as attributes.
+func splitAttributes(a kmip.Attributes, p *kmip.SplitPart) kmip.Attributes {
+	if p == nil {
+		return a
+	}
+	a = a.Set(kmip.Integer(kmip.TagSplitKeyParts, p.Parts)).Set(kmip.Integer(kmip.TagKeyPartIdentifier, p.Identifier)).
+		Set(kmip.Integer(kmip.TagSplitKeyThreshold, p.Threshold)).Set(kmip.Enumeration(kmip.TagSplitKeyMethod, p.Method))
+	if p.Polynomial != 0 {
+		a = a.Set(kmip.Enumeration(kmip.TagSplitKeyPolynomial, p.Polynomial))
+	}
+	return a
 }

@@ -45,28 +45,20 @@ func (s *Service) cipher(ctx context.Context, sc *Scope, action, uid string, arg
 			return o, err
 		}
 		if mask == kmip.CryptographicUsageMaskEncrypt {
-			if o.change.Counters, err = m.allocate(len(args.Data)); err != nil {
+			if o.change.Counters, err = m.allocate(len(args.Data), true); err != nil {
 				return o, err
 			}
 		}
-		value, err := s.reveal(ctx, m)
+		r, value, err := s.cipherRequest(ctx, sc, action, m, args)
 		if err != nil {
 			return o, err
 		}
 		defer value.Destroy()
-		if value.Key.Wrapping != nil {
-			return o, kmip.Fail(kmip.KindUnsupportedFeature, "the key was registered wrapped and cannot be used here")
-		}
-		r := crypto.CipherRequest{
-			Algorithm: kmip.CryptographicAlgorithm(m.row.Algorithm), Parameters: m.parameters(args.Parameters),
-			Data: args.Data, IV: args.IV, AAD: args.AAD, Tag: args.Tag,
-		}
 		if args.TagInData && crypto.Authenticated(r.Algorithm, r.Parameters) && r.Tag == nil {
 			if r.Data, r.Tag, err = crypto.SplitTag(r.Data, r.Parameters); err != nil {
 				return o, err
 			}
 		}
-		r.Key, r.Format, r.Transparent = value.Key.Material, value.Key.Format, value.Key.Transparent
 		result, err = compute(r)
 		return o, err
 	})
@@ -74,6 +66,24 @@ func (s *Service) cipher(ctx context.Context, sc *Scope, action, uid string, arg
 		return crypto.CipherResult{}, err
 	}
 	return result, nil
+}
+
+// cipherRequest brings a key and arguments into the form of package crypto. The
+// request uses the memory of the value, which the caller destroys.
+func (s *Service) cipherRequest(ctx context.Context, sc *Scope, action string, m *managed, args CipherArgs) (crypto.CipherRequest, *kmip.Object, error) {
+	value, err := s.reveal(ctx, m)
+	if err != nil {
+		return crypto.CipherRequest{}, nil, err
+	}
+	if err := s.unwrapForUse(ctx, sc, action, value); err != nil {
+		value.Destroy()
+		return crypto.CipherRequest{}, nil, err
+	}
+	return crypto.CipherRequest{
+		Algorithm: kmip.CryptographicAlgorithm(m.row.Algorithm), Parameters: m.parameters(args.Parameters),
+		Key: value.Key.Material, Format: value.Key.Format, Transparent: value.Key.Transparent,
+		Data: args.Data, IV: args.IV, AAD: args.AAD, Tag: args.Tag,
+	}, value, nil
 }
 
 // mayUse tells whether state and dates allow a use.
@@ -107,8 +117,10 @@ func (s *Service) usable(ctx context.Context, sc *Scope, action, uid string, mas
 	return m, nil
 }
 
-// allocate takes what an operation protects from the Usage Limits (§4.59).
-func (m *managed) allocate(dataBytes int) ([]store.CounterChange, error) {
+// allocate takes what an operation protects from the Usage Limits (§4.59). An
+// operation in several parts counts once, with its first, and its bytes with
+// each.
+func (m *managed) allocate(dataBytes int, first bool) ([]store.CounterChange, error) {
 	v, ok := m.attrs.Get(kmip.TagUsageLimits)
 	if !ok {
 		return nil, nil
@@ -116,6 +128,8 @@ func (m *managed) allocate(dataBytes int) ([]store.CounterChange, error) {
 	take := int64(1)
 	if kmip.UsageLimitsOf(v).Unit == kmip.UsageLimitsUnitByte {
 		take = int64(dataBytes)
+	} else if !first {
+		take = 0
 	}
 	if take == 0 {
 		return nil, nil

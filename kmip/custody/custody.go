@@ -39,7 +39,7 @@ type Sealer interface {
 }
 
 // Config is what a Service is made of. Store, Sealer, Log and
-// EncodeTTLV are required.
+// EncodeTTLV and DecodeTTLV are required.
 type Config struct {
 	Store  store.Store
 	Sealer Sealer
@@ -48,9 +48,10 @@ type Config struct {
 	Decide func(policy.Request) policy.Decision // policy.Decide when nil
 	// LeaseTime is the Lease Time of new objects; an hour when 0.
 	LeaseTime time.Duration
-	// EncodeTTLV writes an item as the wire has it: what is wrapped is an encoded
-	// Key Value. Required.
+	// EncodeTTLV writes an item as the wire has it, and DecodeTTLV reads one: what
+	// is wrapped is an encoded Key Value. Required.
 	EncodeTTLV func(kmip.Item) []byte
+	DecodeTTLV func([]byte) (kmip.Item, error)
 }
 
 // Service is the domain service.
@@ -62,14 +63,17 @@ type Service struct {
 	decide func(policy.Request) policy.Decision
 	lease  time.Duration
 	encode func(kmip.Item) []byte
+	decode func([]byte) (kmip.Item, error)
 
 	identities identityCache
 	passwords  passwordCache
+	streams    streamTable
+	standings  standingCache
 }
 
 // New makes a Service.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV}
+	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV, decode: c.DecodeTTLV}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -22,26 +22,18 @@ type GetOptions struct {
 func (s *Service) Get(ctx context.Context, sc *Scope, uid string, opts GetOptions) (*kmip.Object, error) {
 	var value *kmip.Object
 	err := s.do(ctx, sc, "Get", func() (outcome, error) {
+		o := outcome{uid: uid}
 		m, err := s.load(ctx, sc, "Get", uid)
 		if err != nil {
-			return outcome{uid: uid}, err
+			return o, err
 		}
-		if err := mayLeave(m, opts); err != nil {
-			return outcome{uid: uid}, err
+		if m.destroyed() {
+			return o, kmip.Fail(kmip.KindObjectDestroyed, "the object is destroyed")
 		}
 		value.Destroy() // of an attempt that met a conflict
-		if value, err = s.reveal(ctx, m); err != nil {
-			return outcome{uid: uid}, err
+		if value, err = s.give(ctx, sc, "Get", m, opts); err != nil {
+			return o, err
 		}
-		if err := convert(value, m, opts); err != nil {
-			return outcome{uid: uid}, err
-		}
-		if opts.Wrapping != nil {
-			if err := s.wrap(ctx, sc, value, *opts.Wrapping); err != nil {
-				return outcome{uid: uid}, err
-			}
-		}
-		o := outcome{uid: uid}
 		if !m.row.Counter.Served {
 			o.change.Counters = []store.CounterChange{{Domain: sc.Domain, UID: uid, Serve: true}}
 		}
@@ -54,10 +46,26 @@ func (s *Service) Get(ctx context.Context, sc *Scope, uid string, opts GetOption
 	return value, nil
 }
 
+// give reveals an object that may leave, in the wanted form.
+func (s *Service) give(ctx context.Context, sc *Scope, action string, m *managed, opts GetOptions) (*kmip.Object, error) {
+	if err := mayLeave(m, opts); err != nil {
+		return nil, err
+	}
+	value, err := s.reveal(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.shape(ctx, sc, action, m, value, opts); err != nil {
+		value.Destroy()
+		return nil, err
+	}
+	return value, nil
+}
+
 func mayLeave(m *managed, opts GetOptions) error {
 	switch {
-	case m.destroyed():
-		return kmip.Fail(kmip.KindObjectDestroyed, "the object is destroyed")
+	case isSystem(m.objectType()):
+		return kmip.Fail(kmip.KindObjectType, "a %s has no value that could be given away", m.objectType())
 	case !m.attrs.Bool(kmip.TagExtractable):
 		return kmip.Fail(kmip.KindNotExtractable, "the object is not extractable")
 	case opts.Wrapping == nil && m.attrs.Bool(kmip.TagSensitive):
@@ -66,15 +74,20 @@ func mayLeave(m *managed, opts GetOptions) error {
 	return nil
 }
 
-// convert brings the value into the wanted form.
-func convert(value *kmip.Object, m *managed, opts GetOptions) error {
-	if value.Key == nil {
-		if opts.Format != 0 && opts.Format != kmip.KeyFormatType(m.attrs.Uint32(kmip.TagKeyFormatType)) {
+// shape brings the value into the wanted form.
+func (s *Service) shape(ctx context.Context, sc *Scope, action string, m *managed, value *kmip.Object, opts GetOptions) error {
+	k := value.Key
+	if k == nil {
+		switch {
+		case opts.Format == kmip.KeyFormatTypePKCS12 && value.Type == kmip.ObjectTypeCertificate:
+			return s.containerOf(ctx, sc, action, m, value)
+		case opts.Format != 0 && opts.Format != kmip.KeyFormatType(m.attrs.Uint32(kmip.TagKeyFormatType)):
 			return kmip.Fail(kmip.KindKeyFormat, "a %s has no Key Format Type %s", value.Type, opts.Format)
+		case opts.Wrapping != nil:
+			return s.wrap(ctx, sc, action, value, m.view(), *opts.Wrapping)
 		}
 		return nil
 	}
-	k := value.Key
 	if k.Algorithm == 0 {
 		k.Algorithm = kmip.CryptographicAlgorithm(m.attrs.Uint32(kmip.TagCryptographicAlgorithm))
 	}
@@ -82,23 +95,66 @@ func convert(value *kmip.Object, m *managed, opts GetOptions) error {
 		k.LengthBits = m.attrs.Int32(kmip.TagCryptographicLength)
 	}
 	k.Attributes = nil // a client gets attributes when it asks for attributes
-	if opts.Compression != 0 && opts.Compression != k.Compression {
+	if opts.Compression != 0 && opts.Compression != k.Compression &&
+		(k.Compression != 0 || opts.Compression != kmip.KeyCompressionTypeECPublicKeyTypeUncompressed) {
 		return kmip.Fail(kmip.KindKeyCompression, "Key Compression Type %s is not possible", opts.Compression)
 	}
 	if k.Wrapping != nil && opts.WrapType == kmip.KeyWrapTypeNotWrapped {
-		return kmip.Fail(kmip.KindKeyWrapType, "the key was registered wrapped and cannot be unwrapped here")
+		if err := s.unwrap(ctx, sc, action, k); err != nil {
+			return err
+		}
+		k.Attributes = nil
 	}
-	if opts.Format == 0 || opts.Format == k.Format || !value.HasValue() {
+	if err := s.format(ctx, sc, action, m, value, opts.Format); err != nil {
+		return err
+	}
+	if opts.Wrapping == nil {
 		return nil
 	}
-	if k.Wrapping != nil {
-		return kmip.Fail(kmip.KindKeyFormat, "a wrapped key cannot be converted")
+	return s.wrap(ctx, sc, action, value, m.view(), *opts.Wrapping)
+}
+
+// format converts a key; 0 keeps the format that it has, unless the client's
+// version has no name for it.
+func (s *Service) format(ctx context.Context, sc *Scope, action string, m *managed, value *kmip.Object, asked kmip.KeyFormatType) error {
+	k := value.Key
+	if !value.HasValue() || asked == k.Format {
+		return nil
 	}
-	converted, err := crypto.Convert(value.Type, k, opts.Format)
+	if asked == 0 {
+		if sc.Form == nil || sc.Form.HasFormat(k.Format) || k.Wrapping != nil {
+			return nil
+		}
+		asked = portableFormat(value.Type, k.Algorithm)
+	}
+	switch {
+	case k.Wrapping != nil:
+		return kmip.Fail(kmip.KindKeyFormat, "a wrapped key cannot be converted")
+	case asked == kmip.KeyFormatTypePKCS12:
+		return s.containerOf(ctx, sc, action, m, value)
+	case k.Format == kmip.KeyFormatTypePKCS12:
+		if err := s.openContainer(ctx, sc, action, m, value); err != nil {
+			return err
+		}
+	}
+	converted, err := crypto.Convert(value.Type, k, asked)
 	if err != nil {
 		return err
 	}
 	value.Destroy()
 	k.Format, k.Material, k.Transparent = converted.Format, converted.Bytes, converted.Transparent
 	return nil
+}
+
+// portableFormat is a format that every version has.
+func portableFormat(t kmip.ObjectType, alg kmip.CryptographicAlgorithm) kmip.KeyFormatType {
+	switch {
+	case t == kmip.ObjectTypePrivateKey && alg == kmip.CryptographicAlgorithmRSA:
+		return kmip.KeyFormatTypePKCS1
+	case t == kmip.ObjectTypePrivateKey:
+		return kmip.KeyFormatTypePKCS8
+	case t == kmip.ObjectTypePublicKey:
+		return kmip.KeyFormatTypeX509
+	}
+	return kmip.KeyFormatTypeRaw
 }

@@ -43,17 +43,11 @@ func (s *Service) authenticateData(ctx context.Context, sc *Scope, action, uid s
 		if m.objectType() != kmip.ObjectTypeSymmetricKey {
 			return o, kmip.Fail(kmip.KindObjectType, "a %s cannot be used for %s", m.objectType(), action)
 		}
-		value, err := s.reveal(ctx, m)
+		r, value, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: p, Data: data})
 		if err != nil {
 			return o, err
 		}
 		defer value.Destroy()
-		if value.Key.Wrapping != nil {
-			return o, kmip.Fail(kmip.KindUnsupportedFeature, "the key was registered wrapped and cannot be used here")
-		}
-		return o, compute(crypto.CipherRequest{
-			Algorithm: kmip.CryptographicAlgorithm(m.row.Algorithm), Key: value.Key.Material, Format: value.Key.Format,
-			Transparent: value.Key.Transparent, Parameters: m.parameters(p), Data: data,
-		})
+		return o, compute(r)
 	})
 }

@@ -174,7 +174,6 @@ func (s *Service) sealMaterial(ctx context.Context, m *managed, o *kmip.Object) 
 	}
 	m.columns()
 	m.row.Generation = generation
-	m.row.MaterialVersion = 1
 	if !o.HasValue() && o.Key == nil {
 		return nil
 	}

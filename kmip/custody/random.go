@@ -61,9 +61,14 @@ func (s *Service) Ping(ctx context.Context, sc *Scope) error {
 // stateless runs a use case that touches no object.
 func (s *Service) stateless(ctx context.Context, sc *Scope, action string, run func() error) error {
 	return s.do(ctx, sc, action, func() (outcome, error) {
-		if err := s.authorize(sc, action, policy.Resource{}); err != nil {
+		if err := s.authorizeNone(sc, action); err != nil {
 			return outcome{}, err
 		}
 		return outcome{}, run()
 	})
+}
+
+// authorizeNone asks policy about an action that concerns no object.
+func (s *Service) authorizeNone(sc *Scope, action string) error {
+	return s.authorize(sc, action, policy.Resource{})
 }

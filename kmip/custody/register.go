@@ -2,11 +2,13 @@ package custody
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/crypto"
 	"github.com/claviger/claviger/policy"
+	"github.com/claviger/claviger/store"
 )
 
 // Register takes an object over (§6.1.43) and returns its Unique Identifier.
@@ -23,7 +25,11 @@ func (s *Service) Register(ctx context.Context, sc *Scope, typ kmip.ObjectType, 
 		if value.Type != typ {
 			return outcome{}, kmip.Fail(kmip.KindObjectTypeMismatch, "Object Type is %s, the object is a %s", typ, value.Type)
 		}
-		n, err := inspect(typ, attrs, value)
+		given, err := s.withDefaults(ctx, sc, typ, attrs)
+		if err != nil {
+			return outcome{}, err
+		}
+		n, err := s.inspect(ctx, sc, typ, given, value)
 		if err != nil {
 			return outcome{}, err
 		}
@@ -42,29 +48,30 @@ func (s *Service) Register(ctx context.Context, sc *Scope, typ kmip.ObjectType, 
 
 // inspect finds algorithm, length and format of a registered object: from its
 // key block, its attributes and its value, which must not contradict each other.
-func inspect(typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (newborn, error) {
+func (s *Service) inspect(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (newborn, error) {
 	n := newborn{typ: typ, attrs: attrs, value: value}
 	switch typ {
 	case kmip.ObjectTypeSymmetricKey, kmip.ObjectTypePrivateKey, kmip.ObjectTypePublicKey, kmip.ObjectTypeSecretData:
-	case kmip.ObjectTypeCertificate:
-		if t, ok := attrs.Get(kmip.TagCertificateType); ok && t.Uint32() != uint32(value.CertificateType) {
-			return n, kmip.Fail(kmip.KindAttributeValue, "Certificate Type of attribute and certificate differ")
-		}
-		info, err := crypto.InspectCertificate(value.CertificateValue)
-		if err != nil && value.CertificateType == kmip.CertificateTypeX509 {
+	case kmip.ObjectTypePGPKey:
+	case kmip.ObjectTypeSplitKey:
+		if err := checkSplitPart(value.Split); err != nil {
 			return n, err
 		}
-		n.algorithm, n.length, n.format = info.PublicKeyAlgorithm, info.PublicKeyBits, kmip.KeyFormatTypeX509
-		if a := attrs.Uint32(kmip.TagCryptographicAlgorithm); a != 0 && n.algorithm != 0 && a != uint32(n.algorithm) {
-			return n, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Algorithm and certificate differ")
+	case kmip.ObjectTypeCertificate:
+		return inspectCertificate(n)
+	case kmip.ObjectTypeCertificateRequest:
+		info, err := crypto.ParseRequest(value.RequestType, value.RequestValue)
+		if err != nil {
+			return n, kmip.FailFrom(err, kmip.KindCSR, "the certificate request cannot be used")
 		}
-		if l := attrs.Int32(kmip.TagCryptographicLength); l != 0 && n.length != 0 && l != n.length {
-			return n, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Length and certificate differ")
-		}
+		destroyMaterial(&info.PublicKey)
+		n.algorithm, n.length, n.format = info.Algorithm, info.Bits, kmip.KeyFormatTypePKCS10
 		return n, nil
 	case kmip.ObjectTypeOpaqueObject:
 		n.format = kmip.KeyFormatTypeOpaque
 		return n, nil
+	case kmip.ObjectTypeTemplate:
+		return n, checkTemplate(attrs, value.Template)
 	default:
 		return n, kmip.Fail(kmip.KindObjectType, "objects of type %s cannot be registered here", typ)
 	}
@@ -89,16 +96,74 @@ func inspect(typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (ne
 		}
 		n.length = l
 	}
-	if k.Wrapping != nil || !value.HasValue() {
+	switch {
+	case !value.HasValue():
 		return n, nil
+	case k.Wrapping != nil:
+		return n, s.linkWrapping(ctx, sc, &n, k)
+	case k.Format == kmip.KeyFormatTypePKCS12 && typ == kmip.ObjectTypePrivateKey:
+		return n, s.inspectContainer(ctx, sc, &n, k)
 	}
 	return n, measure(&n, k)
+}
+
+// inspectCertificate finds what a certificate says, which attributes must not
+// contradict.
+func inspectCertificate(n newborn) (newborn, error) {
+	if t, ok := n.attrs.Get(kmip.TagCertificateType); ok && t.Uint32() != uint32(n.value.CertificateType) {
+		return n, kmip.Fail(kmip.KindAttributeValue, "Certificate Type of attribute and certificate differ")
+	}
+	info, err := crypto.InspectCertificate(n.value.CertificateValue)
+	if err != nil && n.value.CertificateType == kmip.CertificateTypeX509 {
+		return n, err
+	}
+	n.algorithm, n.length, n.format = info.PublicKeyAlgorithm, info.PublicKeyBits, kmip.KeyFormatTypeX509
+	if a := n.attrs.Uint32(kmip.TagCryptographicAlgorithm); a != 0 && n.algorithm != 0 && a != uint32(n.algorithm) {
+		return n, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Algorithm and certificate differ")
+	}
+	if l := n.attrs.Int32(kmip.TagCryptographicLength); l != 0 && n.length != 0 && l != n.length {
+		return n, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Length and certificate differ")
+	}
+	return n, nil
+}
+
+// linkWrapping links a key that arrives wrapped to the managed key that it is
+// wrapped under (§6.1.43), where there is one.
+func (s *Service) linkWrapping(ctx context.Context, sc *Scope, n *newborn, k *kmip.KeyBlock) error {
+	w, err := readWrapping(*k.Wrapping)
+	if err != nil || w.encryption == nil || len(linked(n.attrs, kmip.LinkTypeWrappingKeyLink)) > 0 {
+		return nil //nolint:nilerr // a key that this server cannot unwrap is kept as it is
+	}
+	if _, err := sc.reader.Object(ctx, sc.Domain, w.encryption.uid); errors.Is(err, store.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	link := kmip.LinkValue{Type: kmip.LinkTypeWrappingKeyLink, Target: w.encryption.uid}
+	n.attrs = append(slices.Clone(n.attrs), kmip.NewAttribute(link.Item()))
+	return nil
+}
+
+// checkSplitPart refuses a Split Key that cannot be a part of anything (§2.8).
+func checkSplitPart(p *kmip.SplitPart) error {
+	switch {
+	case p == nil:
+		return kmip.Fail(kmip.KindMissingField, "a Split Key says which part it is")
+	case p.Parts < 2 || p.Threshold < 1 || p.Threshold > p.Parts || p.Identifier < 1 || p.Identifier > p.Parts:
+		return kmip.Fail(kmip.KindInvalidField, "a Split Key has 2 parts or more, a threshold and an identifier of 1 to the number of parts")
+	case p.Method == kmip.SplitKeyMethodPolynomialSharingPrimeField && p.PrimeField == nil:
+		return kmip.Fail(kmip.KindMissingField, "Polynomial Sharing Prime Field needs a Prime Field Size")
+	}
+	return nil
 }
 
 // measure reads length and algorithm off the key where the client gave none,
 // and refuses a value that cannot be what it is said to be.
 func measure(n *newborn, k *kmip.KeyBlock) error {
 	switch n.typ {
+	case kmip.ObjectTypePGPKey:
+		return inspectPGP(n, k)
+	case kmip.ObjectTypeSplitKey: // a part says nothing of the whole
 	case kmip.ObjectTypeSymmetricKey, kmip.ObjectTypeSecretData:
 		if k.Material != nil && n.length == 0 {
 			n.length = int32(k.Material.Len()) * 8 //nolint:gosec // bounded by the message size
@@ -115,6 +180,26 @@ func measure(n *newborn, k *kmip.KeyBlock) error {
 			n.length = length
 		}
 	}
+	return nil
+}
+
+// inspectPGP reads algorithm, length and signatures off a PGP key (§2.4). A key
+// that is not understood is kept as it is: it is an opaque blob to the server.
+func inspectPGP(n *newborn, k *kmip.KeyBlock) error {
+	if k.Material == nil {
+		return kmip.Fail(kmip.KindInvalidField, "a PGP key is a byte string")
+	}
+	info, err := crypto.InspectPGP(k.Material.Reveal())
+	if err != nil {
+		return nil //nolint:nilerr // documented
+	}
+	if n.algorithm == 0 {
+		n.algorithm = info.Algorithm
+	}
+	if n.length == 0 {
+		n.length = info.Bits
+	}
+	n.signatures = info.Signatures
 	return nil
 }
 

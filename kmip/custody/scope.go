@@ -34,6 +34,11 @@ type Scope struct {
 	Door      string // "kmip", "admin" or "system"
 	Request   string // correlation value, for log and audit
 	Now       time.Time
+	// Form is that of the client's version of the protocol; nil where no client
+	// asks.
+	Form Form
+	// unwrapping counts the keys that are being unwrapped for each other.
+	unwrapping int
 
 	store  store.Store
 	reader store.Reader

@@ -25,10 +25,10 @@ func (s *Service) Sign(ctx context.Context, sc *Scope, uid string, args SignArgs
 		if err != nil {
 			return o, err
 		}
-		if m.objectType() != kmip.ObjectTypePrivateKey {
-			return o, kmip.Fail(kmip.KindObjectType, "only a private key signs; this is a %s", m.objectType())
+		if err := signs(m, kmip.CryptographicUsageMaskSign); err != nil {
+			return o, err
 		}
-		if o.change.Counters, err = m.allocate(len(args.Data) + len(args.Digested)); err != nil {
+		if o.change.Counters, err = m.allocate(len(args.Data)+len(args.Digested), true); err != nil {
 			return o, err
 		}
 		value, err := s.reveal(ctx, m)
@@ -36,7 +36,7 @@ func (s *Service) Sign(ctx context.Context, sc *Scope, uid string, args SignArgs
 			return o, err
 		}
 		defer value.Destroy()
-		r, err := signatureRequest(m, value, args)
+		r, err := s.signatureRequest(ctx, sc, "Sign", m, value, args)
 		if err != nil {
 			return o, err
 		}
@@ -59,15 +59,15 @@ func (s *Service) SignatureVerify(ctx context.Context, sc *Scope, uid string, ar
 		if err != nil {
 			return o, err
 		}
-		if m.objectType() == kmip.ObjectTypeSymmetricKey {
-			return o, kmip.Fail(kmip.KindObjectType, "a symmetric key verifies no signatures")
+		if err := signs(m, kmip.CryptographicUsageMaskVerify); err != nil {
+			return o, err
 		}
 		value, err := s.reveal(ctx, m)
 		if err != nil {
 			return o, err
 		}
 		defer value.Destroy()
-		r, err := signatureRequest(m, value, args)
+		r, err := s.signatureRequest(ctx, sc, "SignatureVerify", m, value, args)
 		if err != nil {
 			return o, err
 		}
@@ -77,9 +77,20 @@ func (s *Service) SignatureVerify(ctx context.Context, sc *Scope, uid string, ar
 	return valid && err == nil, err
 }
 
+// signs refuses objects that neither sign nor verify.
+func signs(m *managed, mask kmip.CryptographicUsageMask) error {
+	switch {
+	case mask == kmip.CryptographicUsageMaskSign && m.objectType() != kmip.ObjectTypePrivateKey:
+		return kmip.Fail(kmip.KindObjectType, "only a private key signs; this is a %s", m.objectType())
+	case m.objectType() == kmip.ObjectTypeSymmetricKey:
+		return kmip.Fail(kmip.KindObjectType, "a symmetric key verifies no signatures")
+	}
+	return nil
+}
+
 // signatureRequest brings a key, or the key of a certificate, into the form of
 // package crypto.
-func signatureRequest(m *managed, value *kmip.Object, args SignArgs) (crypto.SignatureRequest, error) {
+func (s *Service) signatureRequest(ctx context.Context, sc *Scope, action string, m *managed, value *kmip.Object, args SignArgs) (crypto.SignatureRequest, error) {
 	r := crypto.SignatureRequest{
 		Algorithm: kmip.CryptographicAlgorithm(m.row.Algorithm), Parameters: m.parameters(args.Parameters),
 		Data: args.Data, Digested: args.Digested,
@@ -92,8 +103,8 @@ func signatureRequest(m *managed, value *kmip.Object, args SignArgs) (crypto.Sig
 		r.Key, r.Format = public.Bytes, public.Format
 		return r, nil
 	}
-	if value.Key.Wrapping != nil {
-		return r, kmip.Fail(kmip.KindUnsupportedFeature, "the key was registered wrapped and cannot be used here")
+	if err := s.unwrapForUse(ctx, sc, action, value); err != nil {
+		return r, err
 	}
 	r.Key, r.Format, r.Transparent = value.Key.Material, value.Key.Format, value.Key.Transparent
 	return r, nil

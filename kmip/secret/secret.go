@@ -49,8 +49,13 @@ func (s *Bytes) Equal(other *Bytes) bool {
 	return subtle.ConstantTimeCompare(s.Reveal(), other.Reveal()) == 1
 }
 
-// Clone returns a copy with memory of its own.
-func (s *Bytes) Clone() *Bytes { return Copy(s.Reveal()) }
+// Clone returns a copy with memory of its own; nil of nil.
+func (s *Bytes) Clone() *Bytes {
+	if s == nil {
+		return nil
+	}
+	return Copy(s.b)
+}
 
 // Destroy overwrites the memory and empties the secret.
 func (s *Bytes) Destroy() {

@@ -1,0 +1,48 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/claviger/claviger/store"
+)
+
+// dutyInterval is how often a node looks for what has expired.
+const dutyInterval = 10 * time.Second
+
+// Run does what custody does without being asked: it removes records that have
+// expired, and streams that nobody continues. It returns when ctx ends. Every
+// node may run it.
+func (s *Service) Run(ctx context.Context) {
+	t := time.NewTicker(dutyInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.streams.close()
+			return
+		case <-t.C:
+		}
+		s.streams.expire(s.now())
+		if err := s.removeExpired(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "expired records could not be removed", "error", err)
+		}
+	}
+}
+
+// removeExpired deletes expired records, each on its own: another node may
+// delete the same.
+func (s *Service) removeExpired(ctx context.Context) error {
+	list, err := s.store.Records(ctx, store.RecordQuery{Expired: s.now(), Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		err := s.store.Commit(ctx, store.Change{DeleteRecords: []store.RecordRef{r.Ref()}})
+		if err != nil && !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package custody
+
+import (
+	"slices"
+
+	"github.com/claviger/claviger/kmip"
+)
+
+// matchGenerator refuses to generate an object for a client that asks for
+// another Random Number Generator than the server has (§4.46). One of several
+// that are given must match; what the server used is set by the server.
+func matchGenerator(n newborn) (kmip.Attributes, error) {
+	asked := n.attrs.Instances(kmip.AttributeID{Tag: kmip.TagRandomNumberGenerator})
+	if !n.generated || len(asked) == 0 {
+		return n.attrs, nil
+	}
+	ours := randomNumberGenerator()
+	if !slices.ContainsFunc(asked, func(at kmip.Attribute) bool { return matchesGenerator(ours, at.Value) }) {
+		return nil, kmip.Fail(kmip.KindAttributeValue, "the server has no such Random Number Generator")
+	}
+	return slices.Clone(n.attrs).Remove(kmip.TagRandomNumberGenerator), nil
+}
+
+// matchesGenerator compares what is given of a generator; Unspecified matches
+// any.
+func matchesGenerator(ours, asked kmip.Item) bool {
+	if alg, ok := asked.Field(kmip.TagRNGAlgorithm); ok && alg.Uint32() == uint32(kmip.RNGAlgorithmUnspecified) {
+		return true
+	}
+	return matchesValue(ours, asked)
+}
