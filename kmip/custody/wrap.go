@@ -92,8 +92,11 @@ func (s *Service) wrap(ctx context.Context, sc *Scope, value *kmip.Object, spec 
 		return err
 	}
 	value.Destroy()
-	k.Material, k.Transparent = secret.New(wrapped), nil
+	k.Material, k.Transparent = secret.New(wrapped.Data), nil
 	data := kmip.Structure(kmip.TagKeyWrappingData, kmip.Enumeration(kmip.TagWrappingMethod, kmip.WrappingMethodEncrypt), w.info)
+	if wrapped.IV != nil {
+		data.Items = append(data.Items, kmip.ByteString(kmip.TagIVCounterNonce, wrapped.IV))
+	}
 	if w.encoding != 0 {
 		data.Items = append(data.Items, kmip.Enumeration(kmip.TagEncodingOption, w.encoding))
 	}
