@@ -242,7 +242,7 @@ func TestCipherRefusals(t *testing.T) {
 		want   kmip.Kind
 	}{
 		{"no mode", func(r *CipherRequest) { r.Parameters.BlockCipherMode = 0 }, kmip.KindParametersMissing},
-		{"a mode that is not there", func(r *CipherRequest) { r.Parameters.BlockCipherMode = kmip.BlockCipherModePCBC }, kmip.KindParametersUnsupported},
+		{"a mode that is not there", func(r *CipherRequest) { r.Parameters.BlockCipherMode = kmip.BlockCipherModeX9102AESKW }, kmip.KindParametersUnsupported},
 		{"an unknown mode", func(r *CipherRequest) { r.Parameters.BlockCipherMode = 0x80000001 }, kmip.KindParametersUnsupported},
 		{"a padding for RSA", func(r *CipherRequest) { r.Parameters.PaddingMethod = kmip.PaddingMethodOAEP }, kmip.KindParametersUnsupported},
 		{"padding with CTR", func(r *CipherRequest) {

@@ -63,41 +63,61 @@ func (r *CipherRequest) rand() io.Reader {
 // RSA no Padding Method; KindParametersUnsupported for combinations that are not
 // there; KindMissingIV, KindTagLength, KindInvalidField for an IV of a wrong
 // length; KindCryptographicFailure when the computation is not possible.
-func Encrypt(r CipherRequest) (CipherResult, error) {
-	if err := checkAlgorithm(&r); err != nil {
-		return CipherResult{}, err
-	}
-	switch r.Algorithm {
-	case kmip.CryptographicAlgorithmRSA:
-		return encryptRSA(&r)
-	case kmip.CryptographicAlgorithmChaCha20:
-		return chacha(&r, true)
-	case kmip.CryptographicAlgorithmChaCha20Poly1305:
-		return encryptChaChaPoly(&r)
-	default:
-		return encryptBlock(&r)
-	}
-}
+func Encrypt(r CipherRequest) (CipherResult, error) { return cipherAtOnce(&r, true) }
 
 // Decrypt decrypts data. The result is secret.
 //
 // KMIP 2.1 §6.1.11 (Decrypt). Returns the kinds that Encrypt returns;
 // KindCryptographicFailure for whatever is wrong with the data, the padding or
 // the tag.
-func Decrypt(r CipherRequest) (CipherResult, error) {
-	if err := checkAlgorithm(&r); err != nil {
+func Decrypt(r CipherRequest) (CipherResult, error) { return cipherAtOnce(&r, false) }
+
+func cipherAtOnce(r *CipherRequest, encrypt bool) (CipherResult, error) {
+	c, iv, err := newCipher(r, encrypt, false)
+	if err != nil {
 		return CipherResult{}, err
+	}
+	defer c.destroy()
+	out, err := c.finish(r.Data, nil)
+	if err != nil {
+		return CipherResult{}, err
+	}
+	return CipherResult{Data: out.Data, IV: iv, Tag: out.Tag}, nil
+}
+
+// newCipher makes what encrypts or decrypts. The IV is returned if it was made
+// here. What it returns may alias the request, but for the key.
+func newCipher(r *CipherRequest, encrypt, inParts bool) (c parts, iv []byte, err error) {
+	if err := checkAlgorithm(r); err != nil {
+		return nil, nil, err
 	}
 	switch r.Algorithm {
 	case kmip.CryptographicAlgorithmRSA:
-		return decryptRSA(&r)
+		return newRSA(r, encrypt), nil, nil
+	case kmip.CryptographicAlgorithmOneTimePad:
+		c, err = newOneTimePad(r)
+		return c, nil, err
 	case kmip.CryptographicAlgorithmChaCha20:
-		return chacha(&r, false)
+		return newChaCha(r, encrypt)
 	case kmip.CryptographicAlgorithmChaCha20Poly1305:
-		return decryptChaChaPoly(&r)
+		return newChaChaPoly(r, encrypt, inParts)
 	default:
-		return decryptBlock(&r)
+		return newBlockMode(r, encrypt, inParts)
 	}
+}
+
+// newRSA takes the data at once.
+func newRSA(r *CipherRequest, encrypt bool) parts {
+	own := *r
+	compute := decryptRSA
+	if encrypt {
+		compute = encryptRSA
+	}
+	return &whole{compute: func(data, _ []byte) (StreamResult, error) {
+		own.Data = data
+		out, err := compute(&own)
+		return StreamResult{Data: out.Data}, err
+	}}
 }
 
 func checkAlgorithm(r *CipherRequest) error {

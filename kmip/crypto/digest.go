@@ -8,17 +8,25 @@ import (
 	_ "crypto/sha3"
 	_ "crypto/sha512"
 
+	//lint:ignore SA1019 the protocol has it
+	_ "golang.org/x/crypto/md4" //nolint:staticcheck,gosec // the protocol has it
+	//lint:ignore SA1019 the protocol has it
+	_ "golang.org/x/crypto/ripemd160" //nolint:staticcheck,gosec // the protocol has it
+
 	"github.com/claviger/claviger/kmip"
 )
 
-// hashes are the Hashing Algorithms (KMIP 2.1 §11.21) that are there.
+// hashes are the Hashing Algorithms (KMIP 2.1 §11.21) that are there: all but
+// MD2, Tiger and Whirlpool, which have no library that the project would rely on.
 var hashes = map[kmip.HashingAlgorithm]crypto.Hash{
+	kmip.HashingAlgorithmMD4:       crypto.MD4,
 	kmip.HashingAlgorithmMD5:       crypto.MD5,
 	kmip.HashingAlgorithmSHA1:      crypto.SHA1,
 	kmip.HashingAlgorithmSHA224:    crypto.SHA224,
 	kmip.HashingAlgorithmSHA256:    crypto.SHA256,
 	kmip.HashingAlgorithmSHA384:    crypto.SHA384,
 	kmip.HashingAlgorithmSHA512:    crypto.SHA512,
+	kmip.HashingAlgorithmRIPEMD160: crypto.RIPEMD160,
 	kmip.HashingAlgorithmSHA512224: crypto.SHA512_224,
 	kmip.HashingAlgorithmSHA512256: crypto.SHA512_256,
 	kmip.HashingAlgorithmSHA3224:   crypto.SHA3_224,

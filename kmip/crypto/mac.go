@@ -1,9 +1,12 @@
 package crypto
 
 import (
-	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/subtle"
+	"hash"
+
+	//lint:ignore SA1019 the protocol has it
+	"golang.org/x/crypto/poly1305" //nolint:staticcheck // the protocol has it
 
 	"github.com/claviger/claviger/kmip"
 )
@@ -22,45 +25,29 @@ var macHashes = map[kmip.CryptographicAlgorithm]kmip.HashingAlgorithm{
 	kmip.CryptographicAlgorithmHMACSHA3512: kmip.HashingAlgorithmSHA3512,
 }
 
-// MAC computes a message authentication code (KMIP 2.1 §6.1.32): HMAC when the
-// algorithm of parameters or key is one, or when there is nothing but a Hashing
-// Algorithm; CMAC (SP 800-38B) with Block Cipher Mode CMAC.
+// mac computes a code of what is written to it. After sum it is not used again
+// but for destroy.
+type mac interface {
+	write(data []byte)
+	sum() ([]byte, error)
+	destroy()
+}
+
+// MAC computes a message authentication code (KMIP 2.1 §6.1.32): with Block
+// Cipher Mode CMAC (SP 800-38B) or CBC-MAC; else Poly1305, when the algorithm of
+// parameters or key is that; else HMAC, when that algorithm is one, or when there
+// is nothing but a Hashing Algorithm. GMAC is not there: the operation has no
+// field for its nonce.
 //
 // Returns KindParametersMissing when nothing says which, and
 // KindParametersUnsupported.
 func MAC(r CipherRequest) ([]byte, error) {
-	p := r.Parameters
-	if p.BlockCipherMode == kmip.BlockCipherModeCMAC {
-		block, err := blockCipher(&r)
-		if err != nil {
-			return nil, err
-		}
-		return cmac(block, r.Data), nil
-	}
-	if p.BlockCipherMode != 0 {
-		return nil, kmip.Fail(kmip.KindParametersUnsupported, "a MAC by %v is not supported", p.BlockCipherMode)
-	}
-	name, ok := macHashes[p.CryptographicAlgorithm]
-	if !ok {
-		name, ok = macHashes[r.Algorithm]
-	}
-	if !ok {
-		name = p.HashingAlgorithm
-	}
-	if name == 0 {
-		return nil, kmip.Fail(kmip.KindParametersMissing, "a MAC needs an HMAC algorithm, a Hashing Algorithm or a Block Cipher Mode")
-	}
-	h, err := hashOf(name)
+	m, err := newMAC(&r)
 	if err != nil {
 		return nil, err
 	}
-	key, err := symmetricBytes(r.Format, r.Key.Reveal(), r.Transparent)
-	if err != nil {
-		return nil, err
-	}
-	m := hmac.New(h.New, key)
-	_, _ = m.Write(r.Data) // never fails
-	return m.Sum(nil), nil
+	m.write(r.Data)
+	return m.sum()
 }
 
 // VerifyMAC tells, in constant time, whether a code is that of the data.
@@ -72,44 +59,77 @@ func VerifyMAC(r CipherRequest, code []byte) (bool, error) {
 	return subtle.ConstantTimeCompare(code, want) == 1, nil
 }
 
-// cmac is SP 800-38B over a block cipher of 8 or 16 bytes.
-func cmac(block cipher.Block, data []byte) []byte {
-	n := block.BlockSize()
-	constant := byte(0x87) // §5.3: R_128
-	if n == 8 {
-		constant = 0x1b // R_64
-	}
-	double := func(b []byte) []byte {
-		out := make([]byte, n)
-		for i := range b {
-			out[i] = b[i] << 1
-			if i+1 < n {
-				out[i] |= b[i+1] >> 7
-			}
+// newMAC makes what computes the code; it keeps nothing of the request.
+func newMAC(r *CipherRequest) (mac, error) {
+	p := &r.Parameters
+	switch p.BlockCipherMode {
+	case 0:
+	case kmip.BlockCipherModeCMAC, kmip.BlockCipherModeCBCMAC:
+		block, err := blockCipher(r)
+		if err != nil {
+			return nil, err
 		}
-		out[n-1] ^= constant & -(b[0] >> 7)
-		return out
+		if p.BlockCipherMode == kmip.BlockCipherModeCBCMAC {
+			return newPaddedCBCMAC(r, block)
+		}
+		return newCMAC(block), nil
+	default:
+		return nil, kmip.Fail(kmip.KindParametersUnsupported, "a MAC by %v is not supported", p.BlockCipherMode)
 	}
-	zero := make([]byte, n)
-	block.Encrypt(zero, zero)
-	subkey := double(zero)
-	last := make([]byte, n)
-	full := len(data) / n
-	if len(data) > 0 && len(data)%n == 0 {
-		full--
-		copy(last, data[full*n:])
-	} else {
-		copy(last, data[full*n:])
-		last[len(data)-full*n] = 0x80
-		subkey = double(subkey)
+	key, err := symmetricKey(r)
+	if err != nil {
+		return nil, err
 	}
-	subtle.XORBytes(last, last, subkey)
-	sum := make([]byte, n)
-	for i := range full {
-		subtle.XORBytes(sum, sum, data[i*n:(i+1)*n])
-		block.Encrypt(sum, sum)
+	if isPoly1305(p.CryptographicAlgorithm, r.Algorithm) {
+		return newPoly1305(key)
 	}
-	subtle.XORBytes(sum, sum, last)
-	block.Encrypt(sum, sum)
-	return sum
+	name := macHash(p, r.Algorithm)
+	if name == 0 {
+		return nil, kmip.Fail(kmip.KindParametersMissing, "a MAC needs an HMAC algorithm, a Hashing Algorithm or a Block Cipher Mode")
+	}
+	h, err := hashOf(name)
+	if err != nil {
+		return nil, err
+	}
+	return hashMAC{hmac.New(h.New, key)}, nil
 }
+
+// macHash is the hash of HMAC: that of the parameters' HMAC algorithm, or the
+// key's, or Hashing Algorithm; 0 if nothing says it.
+func macHash(p *kmip.CryptographicParameters, key kmip.CryptographicAlgorithm) kmip.HashingAlgorithm {
+	if name, ok := macHashes[p.CryptographicAlgorithm]; ok {
+		return name
+	}
+	if name, ok := macHashes[key]; ok {
+		return name
+	}
+	return p.HashingAlgorithm
+}
+
+// hashMAC is HMAC, or a plain hash.
+type hashMAC struct{ hash.Hash }
+
+func (h hashMAC) write(data []byte)    { _, _ = h.Write(data) } // never fails
+func (h hashMAC) sum() ([]byte, error) { return h.Sum(nil), nil }
+func (h hashMAC) destroy()             { h.Reset() }
+
+func isPoly1305(asked, key kmip.CryptographicAlgorithm) bool {
+	return asked == kmip.CryptographicAlgorithmPoly1305 || asked == 0 && key == kmip.CryptographicAlgorithmPoly1305
+}
+
+// poly1305MAC is Poly1305 (RFC 8439 §2.5), whose key is for one message only.
+type poly1305MAC struct{ *poly1305.MAC }
+
+func newPoly1305(key []byte) (mac, error) {
+	var oneTime [32]byte
+	if len(key) != len(oneTime) {
+		return nil, errChaChaKey()
+	}
+	copy(oneTime[:], key)
+	defer clear(oneTime[:])
+	return poly1305MAC{poly1305.New(&oneTime)}, nil
+}
+
+func (p poly1305MAC) write(data []byte)    { _, _ = p.Write(data) } // never fails
+func (p poly1305MAC) sum() ([]byte, error) { return p.Sum(nil), nil }
+func (p poly1305MAC) destroy()             {}

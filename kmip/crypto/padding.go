@@ -9,9 +9,9 @@ import (
 
 func checkPadding(m kmip.PaddingMethod) error {
 	switch m {
-	case 0, kmip.PaddingMethodNone, kmip.PaddingMethodPKCS5, kmip.PaddingMethodZeros, kmip.PaddingMethodANSIX923, kmip.PaddingMethodISO10126:
+	case 0, kmip.PaddingMethodNone, kmip.PaddingMethodPKCS5, kmip.PaddingMethodZeros, kmip.PaddingMethodSSL3, kmip.PaddingMethodANSIX923, kmip.PaddingMethodISO10126:
 		return nil
-	default:
+	default: // OAEP, PKCS #1 v1.5, PSS and X9.31 are of RSA
 		return kmip.Fail(kmip.KindParametersUnsupported, "Padding Method %v is not supported for a block cipher", m)
 	}
 }
@@ -24,10 +24,21 @@ func checkNoPadding(r *CipherRequest) error {
 	return nil
 }
 
+// removable tells whether the last byte of data says what its padding is.
+func removable(m kmip.PaddingMethod) bool {
+	switch m {
+	case kmip.PaddingMethodPKCS5, kmip.PaddingMethodSSL3, kmip.PaddingMethodANSIX923, kmip.PaddingMethodISO10126:
+		return true
+	default:
+		return false
+	}
+}
+
 // pad returns a copy of data, padded to whole blocks of size bytes. PKCS5, ANSI
 // X9.23 and ISO 10126 always add something and end in the number of bytes that
-// they added; Zeros adds as few zeros as possible (KMIP 2.1 §11.37 names the
-// methods and does not define them).
+// they added, SSL3 (RFC 6101 §5.2.3.2) in that number without the last byte;
+// Zeros adds as few zeros as possible (KMIP 2.1 §11.37 names the methods and does
+// not define them).
 func pad(m kmip.PaddingMethod, data []byte, size int, rand io.Reader) ([]byte, error) {
 	missing := size - len(data)%size
 	if m == kmip.PaddingMethodZeros {
@@ -45,11 +56,14 @@ func pad(m kmip.PaddingMethod, data []byte, size int, rand io.Reader) ([]byte, e
 		}
 	case kmip.PaddingMethodISO10126:
 		if _, err := io.ReadFull(rand, filler); err != nil {
+			clear(out)
 			return nil, kmip.FailFrom(err, kmip.KindCryptographicFailure, "no random padding")
 		}
 		filler[missing-1] = byte(missing)
 	case kmip.PaddingMethodANSIX923:
 		filler[missing-1] = byte(missing)
+	case kmip.PaddingMethodSSL3:
+		filler[missing-1] = byte(missing - 1)
 	}
 	return out, nil
 }
@@ -57,9 +71,7 @@ func pad(m kmip.PaddingMethod, data []byte, size int, rand io.Reader) ([]byte, e
 // unpad removes the padding of decrypted data, in a time that depends on
 // nothing but the size of a block. Zeros stay: nothing says which are padding.
 func unpad(m kmip.PaddingMethod, data []byte, size int) ([]byte, error) {
-	switch m {
-	case kmip.PaddingMethodPKCS5, kmip.PaddingMethodANSIX923, kmip.PaddingMethodISO10126:
-	default:
+	if !removable(m) {
 		return data, nil
 	}
 	if len(data) == 0 {
@@ -67,15 +79,19 @@ func unpad(m kmip.PaddingMethod, data []byte, size int) ([]byte, error) {
 	}
 	last := data[len(data)-size:]
 	n := int(last[size-1])
+	if m == kmip.PaddingMethodSSL3 {
+		n++
+	}
 	good := subtle.ConstantTimeLessOrEq(1, n) & subtle.ConstantTimeLessOrEq(n, size)
 	want := 0 // what the bytes of the padding are, but for the last
 	if m == kmip.PaddingMethodPKCS5 {
 		want = n
 	}
+	anything := m == kmip.PaddingMethodISO10126 || m == kmip.PaddingMethodSSL3
 	for i := range size - 1 {
 		inside := subtle.ConstantTimeLessOrEq(size, i+n)
 		right := subtle.ConstantTimeByteEq(last[i], byte(want))
-		if m != kmip.PaddingMethodISO10126 {
+		if !anything {
 			good &= right | (inside ^ 1)
 		}
 	}
