@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -105,6 +106,12 @@ func ConvertPrivate(key crypto.PrivateKey, want kmip.KeyFormatType) (KeyMaterial
 		if want == kmip.KeyFormatTypeRaw {
 			der = k.Seed()
 		}
+	case *ecdh.PrivateKey:
+		if want == kmip.KeyFormatTypeRaw {
+			der = k.Bytes()
+		}
+	case otherPrivate:
+		return otherMaterial(k, want)
 	default:
 		return KeyMaterial{}, errFormat(want)
 	}
@@ -141,6 +148,12 @@ func ConvertPublic(key crypto.PublicKey, want kmip.KeyFormatType) (KeyMaterial, 
 		if want == kmip.KeyFormatTypeRaw {
 			der = append([]byte(nil), k...)
 		}
+	case *ecdh.PublicKey:
+		if want == kmip.KeyFormatTypeRaw {
+			der = k.Bytes()
+		}
+	case otherKey:
+		return otherMaterial(k, want)
 	default:
 		return KeyMaterial{}, errFormat(want)
 	}
@@ -148,6 +161,15 @@ func ConvertPublic(key crypto.PublicKey, want kmip.KeyFormatType) (KeyMaterial, 
 		der, err = x509.MarshalPKIXPublicKey(key)
 	}
 	return derMaterial(key, want, der, err)
+}
+
+// otherMaterial returns a key that crypto/x509 does not know in a format.
+func otherMaterial(key otherKey, want kmip.KeyFormatType) (KeyMaterial, error) {
+	b, transparent := key.encode(want)
+	if transparent != nil {
+		return transparentMaterial(key, want, *transparent), nil
+	}
+	return derMaterial(key, want, b, nil)
 }
 
 func transparentMaterial(key any, format kmip.KeyFormatType, t kmip.Item) KeyMaterial {

@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -34,8 +35,12 @@ func Length(key any) int32 {
 		return int32(k.Curve.Params().BitSize) //nolint:gosec // small
 	case *ecdsa.PublicKey:
 		return int32(k.Curve.Params().BitSize) //nolint:gosec // small
-	case ed25519.PrivateKey, ed25519.PublicKey:
+	case ed25519.PrivateKey, ed25519.PublicKey, *ecdh.PrivateKey, *ecdh.PublicKey:
 		return 256
+	case *x509DSAPublic:
+		return int32(k.P.BitLen()) //nolint:gosec // small
+	case otherKey:
+		return k.lengthBits()
 	default:
 		return 0
 	}
@@ -44,13 +49,19 @@ func Length(key any) int32 {
 // AlgorithmOf returns the Cryptographic Algorithm of a parsed key; 0 for an
 // unknown type. Elliptic curves are ECDSA, which all versions have.
 func AlgorithmOf(key any) kmip.CryptographicAlgorithm {
-	switch key.(type) {
+	switch k := key.(type) {
 	case *rsa.PrivateKey, *rsa.PublicKey:
 		return kmip.CryptographicAlgorithmRSA
 	case *ecdsa.PrivateKey, *ecdsa.PublicKey:
 		return kmip.CryptographicAlgorithmECDSA
 	case ed25519.PrivateKey, ed25519.PublicKey:
 		return kmip.CryptographicAlgorithmEd25519
+	case *ecdh.PrivateKey, *ecdh.PublicKey: // X25519 has no name of its own
+		return kmip.CryptographicAlgorithmECDH
+	case *x509DSAPublic:
+		return kmip.CryptographicAlgorithmDSA
+	case otherKey:
+		return k.algorithm()
 	default:
 		return 0
 	}
@@ -66,6 +77,12 @@ func isEC(a kmip.CryptographicAlgorithm) bool {
 	}
 }
 
+// isEdwards reports whether keys of the algorithm are on the curves that EC and
+// ECDSA keys of clients may be on by name (CURVE25519, CURVE448).
+func isEdwards(a kmip.CryptographicAlgorithm) bool {
+	return a == kmip.CryptographicAlgorithmEd25519 || a == kmip.CryptographicAlgorithmEd448
+}
+
 // checkKind refuses a parsed key of a type that is not used here, and one that
 // is not of the algorithm that its object claims; 0 claims nothing.
 func checkKind(a kmip.CryptographicAlgorithm, key any) error {
@@ -73,7 +90,7 @@ func checkKind(a kmip.CryptographicAlgorithm, key any) error {
 	if got == 0 {
 		return kmip.Fail(kmip.KindKeyFormat, "this type of key is not supported")
 	}
-	if a == 0 || a == got || isEC(a) && isEC(got) || isEC(a) && got == kmip.CryptographicAlgorithmEd25519 {
+	if a == 0 || a == got || isEC(a) && isEC(got) || isEC(a) && isEdwards(got) {
 		return nil
 	}
 	return kmip.Fail(kmip.KindInvalidField, "the Key Material is not that of a key for %v", a)

@@ -3,7 +3,6 @@ package crypto
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/x509"
 	"math/big"
@@ -34,13 +33,7 @@ func ParsePrivate(format kmip.KeyFormatType, alg kmip.CryptographicAlgorithm, ma
 	case kmip.KeyFormatTypeECPrivateKey:
 		key, err = x509.ParseECPrivateKey(material)
 	case kmip.KeyFormatTypeRaw:
-		if alg != kmip.CryptographicAlgorithmEd25519 {
-			return nil, errFormat(format)
-		}
-		if len(material) != ed25519.SeedSize {
-			return nil, errMaterial(nil)
-		}
-		return ed25519.NewKeyFromSeed(material), nil
+		key, err = parseRawPrivate(alg, material)
 	case kmip.KeyFormatTypeTransparentRSAPrivateKey:
 		key, err = parseTransparentRSAPrivate(transparent)
 	case kmip.KeyFormatTypeTransparentECPrivateKey, kmip.KeyFormatTypeTransparentECDSAPrivateKey,
@@ -75,13 +68,7 @@ func ParsePublic(format kmip.KeyFormatType, alg kmip.CryptographicAlgorithm, mat
 	case kmip.KeyFormatTypeX509:
 		key, err = x509.ParsePKIXPublicKey(material)
 	case kmip.KeyFormatTypeRaw:
-		if alg != kmip.CryptographicAlgorithmEd25519 {
-			return nil, errFormat(format)
-		}
-		if len(material) != ed25519.PublicKeySize {
-			return nil, errMaterial(nil)
-		}
-		return ed25519.PublicKey(append([]byte(nil), material...)), nil
+		key, err = parseRawPublic(alg, material)
 	case kmip.KeyFormatTypeTransparentRSAPublicKey:
 		key, err = parseTransparentRSAPublic(transparent)
 	case kmip.KeyFormatTypeTransparentECPublicKey, kmip.KeyFormatTypeTransparentECDSAPublicKey,

@@ -31,34 +31,41 @@ type scheme struct {
 
 // schemes are what the Digital Signature Algorithms stand for (KMIP 2.1 §11.16).
 var schemes = map[kmip.DigitalSignatureAlgorithm]struct {
-	hash    kmip.HashingAlgorithm
-	padding kmip.PaddingMethod
+	algorithm kmip.CryptographicAlgorithm
+	hash      kmip.HashingAlgorithm
+	padding   kmip.PaddingMethod
 }{
-	kmip.DigitalSignatureAlgorithmMD5WithRSAEncryption:     {kmip.HashingAlgorithmMD5, kmip.PaddingMethodPKCS1V15},
-	kmip.DigitalSignatureAlgorithmSHA1WithRSAEncryption:    {kmip.HashingAlgorithmSHA1, kmip.PaddingMethodPKCS1V15},
-	kmip.DigitalSignatureAlgorithmSHA224WithRSAEncryption:  {kmip.HashingAlgorithmSHA224, kmip.PaddingMethodPKCS1V15},
-	kmip.DigitalSignatureAlgorithmSHA256WithRSAEncryption:  {kmip.HashingAlgorithmSHA256, kmip.PaddingMethodPKCS1V15},
-	kmip.DigitalSignatureAlgorithmSHA384WithRSAEncryption:  {kmip.HashingAlgorithmSHA384, kmip.PaddingMethodPKCS1V15},
-	kmip.DigitalSignatureAlgorithmSHA512WithRSAEncryption:  {kmip.HashingAlgorithmSHA512, kmip.PaddingMethodPKCS1V15},
-	kmip.DigitalSignatureAlgorithmSHA3256WithRSAEncryption: {kmip.HashingAlgorithmSHA3256, kmip.PaddingMethodPKCS1V15},
-	kmip.DigitalSignatureAlgorithmSHA3384WithRSAEncryption: {kmip.HashingAlgorithmSHA3384, kmip.PaddingMethodPKCS1V15},
-	kmip.DigitalSignatureAlgorithmSHA3512WithRSAEncryption: {kmip.HashingAlgorithmSHA3512, kmip.PaddingMethodPKCS1V15},
-	kmip.DigitalSignatureAlgorithmRSASSAPSS:                {0, kmip.PaddingMethodPSS},
-	kmip.DigitalSignatureAlgorithmECDSAWithSHA1:            {kmip.HashingAlgorithmSHA1, 0},
-	kmip.DigitalSignatureAlgorithmECDSAWithSHA224:          {kmip.HashingAlgorithmSHA224, 0},
-	kmip.DigitalSignatureAlgorithmECDSAWithSHA256:          {kmip.HashingAlgorithmSHA256, 0},
-	kmip.DigitalSignatureAlgorithmECDSAWithSHA384:          {kmip.HashingAlgorithmSHA384, 0},
-	kmip.DigitalSignatureAlgorithmECDSAWithSHA512:          {kmip.HashingAlgorithmSHA512, 0},
+	kmip.DigitalSignatureAlgorithmMD5WithRSAEncryption:     {kmip.CryptographicAlgorithmRSA, kmip.HashingAlgorithmMD5, kmip.PaddingMethodPKCS1V15},
+	kmip.DigitalSignatureAlgorithmSHA1WithRSAEncryption:    {kmip.CryptographicAlgorithmRSA, kmip.HashingAlgorithmSHA1, kmip.PaddingMethodPKCS1V15},
+	kmip.DigitalSignatureAlgorithmSHA224WithRSAEncryption:  {kmip.CryptographicAlgorithmRSA, kmip.HashingAlgorithmSHA224, kmip.PaddingMethodPKCS1V15},
+	kmip.DigitalSignatureAlgorithmSHA256WithRSAEncryption:  {kmip.CryptographicAlgorithmRSA, kmip.HashingAlgorithmSHA256, kmip.PaddingMethodPKCS1V15},
+	kmip.DigitalSignatureAlgorithmSHA384WithRSAEncryption:  {kmip.CryptographicAlgorithmRSA, kmip.HashingAlgorithmSHA384, kmip.PaddingMethodPKCS1V15},
+	kmip.DigitalSignatureAlgorithmSHA512WithRSAEncryption:  {kmip.CryptographicAlgorithmRSA, kmip.HashingAlgorithmSHA512, kmip.PaddingMethodPKCS1V15},
+	kmip.DigitalSignatureAlgorithmSHA3256WithRSAEncryption: {kmip.CryptographicAlgorithmRSA, kmip.HashingAlgorithmSHA3256, kmip.PaddingMethodPKCS1V15},
+	kmip.DigitalSignatureAlgorithmSHA3384WithRSAEncryption: {kmip.CryptographicAlgorithmRSA, kmip.HashingAlgorithmSHA3384, kmip.PaddingMethodPKCS1V15},
+	kmip.DigitalSignatureAlgorithmSHA3512WithRSAEncryption: {kmip.CryptographicAlgorithmRSA, kmip.HashingAlgorithmSHA3512, kmip.PaddingMethodPKCS1V15},
+	kmip.DigitalSignatureAlgorithmRSASSAPSS:                {kmip.CryptographicAlgorithmRSA, 0, kmip.PaddingMethodPSS},
+	kmip.DigitalSignatureAlgorithmDSAWithSHA1:              {kmip.CryptographicAlgorithmDSA, kmip.HashingAlgorithmSHA1, 0},
+	kmip.DigitalSignatureAlgorithmDSAWithSHA224:            {kmip.CryptographicAlgorithmDSA, kmip.HashingAlgorithmSHA224, 0},
+	kmip.DigitalSignatureAlgorithmDSAWithSHA256:            {kmip.CryptographicAlgorithmDSA, kmip.HashingAlgorithmSHA256, 0},
+	kmip.DigitalSignatureAlgorithmECDSAWithSHA1:            {kmip.CryptographicAlgorithmECDSA, kmip.HashingAlgorithmSHA1, 0},
+	kmip.DigitalSignatureAlgorithmECDSAWithSHA224:          {kmip.CryptographicAlgorithmECDSA, kmip.HashingAlgorithmSHA224, 0},
+	kmip.DigitalSignatureAlgorithmECDSAWithSHA256:          {kmip.CryptographicAlgorithmECDSA, kmip.HashingAlgorithmSHA256, 0},
+	kmip.DigitalSignatureAlgorithmECDSAWithSHA384:          {kmip.CryptographicAlgorithmECDSA, kmip.HashingAlgorithmSHA384, 0},
+	kmip.DigitalSignatureAlgorithmECDSAWithSHA512:          {kmip.CryptographicAlgorithmECDSA, kmip.HashingAlgorithmSHA512, 0},
 }
 
-// schemeOf reads the parameters: Digital Signature Algorithm says all, or else
-// Hashing Algorithm and Padding Method do.
-func schemeOf(p *kmip.CryptographicParameters) (scheme, error) {
+// schemeOf reads the parameters for a key: Digital Signature Algorithm says
+// all, or else Hashing Algorithm and Padding Method do.
+func schemeOf(p *kmip.CryptographicParameters, key any) (scheme, error) {
 	name, padding := p.HashingAlgorithm, p.PaddingMethod
 	if a := p.DigitalSignatureAlgorithm; a != 0 {
 		s, ok := schemes[a]
 		if !ok {
 			return scheme{}, kmip.Fail(kmip.KindParametersUnsupported, "Digital Signature Algorithm %v is not supported", a)
+		}
+		if s.algorithm != AlgorithmOf(key) {
+			return scheme{}, kmip.Fail(kmip.KindParametersUnsupported, "Digital Signature Algorithm %v is not for keys of this algorithm", a)
 		}
 		if name == 0 || s.hash != 0 {
 			name = s.hash
@@ -87,9 +94,27 @@ func (r *SignatureRequest) digest(h crypto.Hash) ([]byte, error) {
 	return d.Sum(nil), nil
 }
 
+// Keys of algorithms that are not of the standard library sign and verify what
+// was hashed, as DSA does, or the data itself.
+type (
+	digestSigner interface {
+		signDigest(sum []byte) ([]byte, error)
+	}
+	digestVerifier interface {
+		verifyDigest(sum, signature []byte) bool
+	}
+	messageSigner interface {
+		signMessage(data []byte) ([]byte, error)
+	}
+	messageVerifier interface {
+		verifyMessage(data, signature []byte) bool
+	}
+)
+
 // Sign makes a signature with a private key: RSA (PKCS #1 v1.5 and PSS), ECDSA
-// (as ASN.1), Ed25519. A PSS salt has the given Salt Length, or all the room
-// that there is.
+// and DSA (as ASN.1), Ed25519, Ed448, ML-DSA and SLH-DSA. A PSS salt has the
+// given Salt Length, or all the room that there is. Ed25519 and what follows
+// hash for themselves: they take no parameters and no Digested Data.
 //
 // Returns KindParametersMissing without a Padding Method for RSA,
 // KindParametersUnsupported, KindInvalidField for a key that is none, and
@@ -99,23 +124,18 @@ func Sign(r SignatureRequest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k, ok := key.(ed25519.PrivateKey); ok {
-		return ed25519.Sign(k, r.Data), nil
-	}
-	s, err := schemeOf(&r.Parameters)
-	if err != nil {
-		return nil, err
-	}
-	sum, err := r.digest(s.hash)
-	if err != nil {
-		return nil, err
-	}
 	var signature []byte
 	switch k := key.(type) {
-	case *rsa.PrivateKey:
-		signature, err = signRSA(k, s, sum, &r.Parameters)
-	case *ecdsa.PrivateKey:
-		signature, err = ecdsa.SignASN1(rand.Reader, k, sum)
+	case *rsa.PrivateKey, *ecdsa.PrivateKey, digestSigner:
+		signature, err = signDigested(k, &r)
+	case ed25519.PrivateKey:
+		if err = r.wholeData(); err == nil {
+			signature = ed25519.Sign(k, r.Data)
+		}
+	case messageSigner:
+		if err = r.wholeData(); err == nil {
+			signature, err = k.signMessage(r.Data)
+		}
 	default:
 		return nil, kmip.Fail(kmip.KindParametersUnsupported, "keys of this algorithm cannot sign here")
 	}
@@ -123,6 +143,34 @@ func Sign(r SignatureRequest) ([]byte, error) {
 		return nil, kmip.FailFrom(err, kmip.KindCryptographicFailure, "the data cannot be signed with this key")
 	}
 	return signature, err
+}
+
+// signDigested signs with a key that takes what was hashed.
+func signDigested(key any, r *SignatureRequest) ([]byte, error) {
+	s, err := schemeOf(&r.Parameters, key)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := r.digest(s.hash)
+	if err != nil {
+		return nil, err
+	}
+	switch k := key.(type) {
+	case *rsa.PrivateKey:
+		return signRSA(k, s, sum, &r.Parameters)
+	case *ecdsa.PrivateKey:
+		return ecdsa.SignASN1(rand.Reader, k, sum)
+	default:
+		return key.(digestSigner).signDigest(sum)
+	}
+}
+
+// wholeData refuses Digested Data for algorithms that hash for themselves.
+func (r *SignatureRequest) wholeData() error {
+	if r.Digested != nil {
+		return kmip.Fail(kmip.KindParametersUnsupported, "this algorithm signs the data, not Digested Data")
+	}
+	return nil
 }
 
 func signRSA(k *rsa.PrivateKey, s scheme, sum []byte, p *kmip.CryptographicParameters) ([]byte, error) {
@@ -150,6 +198,9 @@ func pssOptions(s scheme, p *kmip.CryptographicParameters) (*rsa.PSSOptions, err
 			return nil, kmip.Fail(kmip.KindParametersUnsupported, "PSS with %v for the mask and %v for the data is not supported", m, s.hash)
 		}
 	}
+	if p.TrailerField != nil && *p.TrailerField != 1 {
+		return nil, kmip.Fail(kmip.KindParametersUnsupported, "Trailer Field %d is not supported", *p.TrailerField)
+	}
 	opts := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto, Hash: s.hash}
 	if p.SaltLength != nil {
 		if *p.SaltLength < 0 {
@@ -160,58 +211,4 @@ func pssOptions(s scheme, p *kmip.CryptographicParameters) (*rsa.PSSOptions, err
 		}
 	}
 	return opts, nil
-}
-
-// VerifySignature tells whether a signature is that of the data under a public
-// key, a certificate's or a private key's other half. PSS takes any salt length
-// unless one is given. An error means that the question could not be answered.
-func VerifySignature(r SignatureRequest, signature []byte) (bool, error) {
-	key, err := verificationKey(&r)
-	if err != nil {
-		return false, err
-	}
-	if k, ok := key.(ed25519.PublicKey); ok {
-		return ed25519.Verify(k, r.Data, signature), nil
-	}
-	s, err := schemeOf(&r.Parameters)
-	if err != nil {
-		return false, err
-	}
-	sum, err := r.digest(s.hash)
-	if err != nil {
-		return false, err
-	}
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		switch s.padding {
-		case kmip.PaddingMethodPKCS1V15:
-			return rsa.VerifyPKCS1v15(k, s.hash, sum, signature) == nil, nil
-		case kmip.PaddingMethodPSS:
-			opts, err := pssOptions(s, &r.Parameters)
-			if err != nil {
-				return false, err
-			}
-			return rsa.VerifyPSS(k, s.hash, sum, signature, opts) == nil, nil
-		}
-		return false, errRSAPadding(s.padding)
-	case *ecdsa.PublicKey:
-		return ecdsa.VerifyASN1(k, sum, signature), nil
-	}
-	return false, kmip.Fail(kmip.KindParametersUnsupported, "keys of this algorithm cannot verify here")
-}
-
-func verificationKey(r *SignatureRequest) (crypto.PublicKey, error) {
-	public, err := ParsePublic(r.Format, r.Algorithm, r.Key.Reveal(), r.Transparent)
-	if err == nil {
-		return public, nil
-	}
-	private, perr := ParsePrivate(r.Format, r.Algorithm, r.Key.Reveal(), r.Transparent)
-	if perr != nil {
-		return nil, err
-	}
-	signer, ok := private.(crypto.Signer)
-	if !ok {
-		return nil, err
-	}
-	return signer.Public(), nil
 }

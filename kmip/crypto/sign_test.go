@@ -41,7 +41,8 @@ func TestSignaturesVerify(t *testing.T) {
 				t.Errorf("the signature of another message: %t, %v", ok, err)
 			}
 			if c.alg != kmip.CryptographicAlgorithmEd25519 {
-				s, _ := schemeOf(&c.p)
+				key, _ := ParsePrivate(private.Format, c.alg, private.Bytes.Reveal(), nil)
+				s, _ := schemeOf(&c.p, key)
 				v.Data = nil
 				v.Digested, _ = r.digest(s.hash)
 				if ok, err := VerifySignature(v, signature); err != nil || !ok {
