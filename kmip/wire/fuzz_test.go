@@ -2,6 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"io"
 	"testing"
@@ -42,6 +44,78 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("depth %d, %d items", depth, count)
 		}
 		_ = Dump(item)
+	})
+}
+
+// textSeeds are messages that are whole, and such that are nearly so.
+func textSeeds(f *testing.F, e Encoding) {
+	f.Add(e.Append(nil, getRequest()))
+	for _, v := range textValues {
+		for _, form := range map[Encoding][]string{XML: v.xml, JSON: v.json}[e] {
+			f.Add([]byte(form))
+			f.Add([]byte(form[:len(form)/2]))
+		}
+	}
+	f.Add(nestedText(e, 40))
+}
+
+// Whatever a text says is within the limits, costs no more than its tree, and
+// is said again by what is written for it; a reader for everything takes it too.
+func fuzzText(f *testing.F, e Encoding, valid func([]byte) error) {
+	textSeeds(f, e)
+	lim := Limits{MaxBytes: 4096, MaxDepth: 16, MaxItems: 256}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		before := bytes.Clone(b)
+		item, err := e.Parse(b, lim)
+		if err != nil {
+			var syntax *SyntaxError
+			var large *TooLargeError
+			if !errors.As(err, &syntax) && !errors.As(err, &large) {
+				t.Fatalf("error of another type: %v", err)
+			}
+			return
+		}
+		if err := valid(before); err != nil {
+			t.Fatalf("taken, but it is not %s: %v", e, err)
+		}
+		if depth, count := measure(item); depth > lim.MaxDepth || count > lim.MaxItems {
+			t.Fatalf("depth %d, %d items", depth, count)
+		}
+		ttlv := Append(nil, item)
+		if _, err := Parse(ttlv, Limits{MaxBytes: len(ttlv), MaxDepth: lim.MaxDepth, MaxItems: lim.MaxItems}); err != nil {
+			t.Fatalf("the tree has no TTLV: %v", err)
+		}
+		again := e.Append(nil, item)
+		if e.Size(item) != len(again) {
+			t.Fatalf("Size = %d, want %d", e.Size(item), len(again))
+		}
+		second, err := e.Parse(bytes.Clone(again), DefaultLimits())
+		if err != nil || !same(second, item) {
+			t.Fatalf("read and written again: %v\n%s\n%s", err, before, again)
+		}
+		_ = Dump(item)
+	})
+}
+
+func FuzzParseXML(f *testing.F) {
+	fuzzText(f, XML, func(b []byte) error {
+		d := xml.NewDecoder(bytes.NewReader(b))
+		for {
+			if _, err := d.RawToken(); errors.Is(err, io.EOF) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+	})
+}
+
+func FuzzParseJSON(f *testing.F) {
+	fuzzText(f, JSON, func(b []byte) error {
+		if !json.Valid(b) {
+			return errors.New("not valid")
+		}
+		return nil
 	})
 }
 

@@ -27,7 +27,7 @@ func Parse(b []byte, lim Limits) (kmip.Item, error) {
 		return kmip.Item{}, err
 	}
 	if end != len(b) {
-		return kmip.Item{}, &SyntaxError{end, "bytes after the end of the message"}
+		return kmip.Item{}, &SyntaxError{Offset: end, Reason: "bytes after the end of the message"}
 	}
 	t := builder{slab: make([]kmip.Item, c.items-1)}
 	var root kmip.Item
@@ -46,38 +46,38 @@ type checker struct {
 // depth structures. It returns where the next one starts.
 func (c *checker) item(at, end, depth int) (int, error) {
 	if end-at < headerBytes {
-		return 0, &SyntaxError{at, "truncated header"}
+		return 0, &SyntaxError{Offset: at, Reason: "truncated header"}
 	}
 	if c.items++; c.items > c.lim.MaxItems {
-		return 0, &SyntaxError{at, "too many items"}
+		return 0, &SyntaxError{Offset: at, Reason: "too many items"}
 	}
 	header := c.b[at : at+headerBytes]
 	if header[0] != 0x42 && header[0] != 0x54 {
-		return 0, &SyntaxError{at, "tag out of range"}
+		return 0, &SyntaxError{Offset: at, Reason: "tag out of range"}
 	}
 	typ := kmip.ItemType(header[typeOffset])
 	length := int64(binary.BigEndian.Uint32(header[4:]))
 	start := at + headerBytes
 	if length > int64(end-start) {
-		return 0, &SyntaxError{at, "value reaches beyond its parent"}
+		return 0, &SyntaxError{Offset: at, Reason: "value reaches beyond its parent"}
 	}
 	n := int(length)
 	next := start + padded(n)
 	if next > end {
-		return 0, &SyntaxError{at, "padding is missing"}
+		return 0, &SyntaxError{Offset: at, Reason: "padding is missing"}
 	}
 	if typ == kmip.TypeStructure {
 		if n%8 != 0 {
-			return 0, &SyntaxError{at, "length of a Structure is not a multiple of 8"}
+			return 0, &SyntaxError{Offset: at, Reason: "length of a Structure is not a multiple of 8"}
 		}
 		return next, c.children(start, next, depth+1)
 	}
 	if reason := checkValue(typ, c.b[start:start+n]); reason != "" {
-		return 0, &SyntaxError{at, reason}
+		return 0, &SyntaxError{Offset: at, Reason: reason}
 	}
 	for _, pad := range c.b[start+n : next] {
 		if pad != 0 {
-			return 0, &SyntaxError{at, "padding is not zero"}
+			return 0, &SyntaxError{Offset: at, Reason: "padding is not zero"}
 		}
 	}
 	return next, nil
@@ -85,7 +85,7 @@ func (c *checker) item(at, end, depth int) (int, error) {
 
 func (c *checker) children(at, end, depth int) error {
 	if depth > c.lim.MaxDepth {
-		return &SyntaxError{at - headerBytes, "structures nest too deep"}
+		return &SyntaxError{Offset: at - headerBytes, Reason: "structures nest too deep"}
 	}
 	var err error
 	for at < end && err == nil {

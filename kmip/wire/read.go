@@ -31,10 +31,10 @@ func ReadMessage(r io.Reader, buf []byte, lim Limits) ([]byte, error) {
 		return buf[:0], err
 	}
 	if buf[0] != 0x42 && buf[0] != 0x54 {
-		return buf[:0], &SyntaxError{0, "tag out of range"}
+		return buf[:0], &SyntaxError{Offset: 0, Reason: "tag out of range"}
 	}
 	if kmip.ItemType(buf[typeOffset]) != kmip.TypeStructure {
-		return buf[:0], &SyntaxError{0, "a message is a Structure"}
+		return buf[:0], &SyntaxError{Offset: 0, Reason: "a message is a Structure"}
 	}
 	total := headerBytes + int64(binary.BigEndian.Uint32(buf[4:]))
 	if total > int64(lim.MaxBytes) {

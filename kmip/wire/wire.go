@@ -5,13 +5,16 @@
 // writes one, [Dump] prints one without its secrets. What the fields mean is
 // the business of package dialect.
 //
-// The encoding is TTLV (KMIP 2.1 §10.1; KMIP 3.0 added the item types 0C to
-// 0E): an item is
+// There are three encodings, which say the same: TTLV, XML and JSON ([Encoding]).
+// TTLV (KMIP 2.1 §10.1; KMIP 3.0 added the item types 0C to 0E) is what a
+// connection carries; all three go over HTTPS. An item of TTLV is
 //
 //	tag (3) type (1) length (4) value (length) padding (to a multiple of 8)
 //
-// and numbers are big-endian. Exactly one encoding is accepted for each tree:
-// whatever Parse accepts, Append writes again byte for byte.
+// and numbers are big-endian. Exactly one form is accepted for each tree:
+// whatever Parse accepts, Append writes again byte for byte. XML and JSON (KMIP
+// Additional Message Encodings 1.0 §6, §4) have many forms for one tree, of
+// which [AppendXML] and [AppendJSON] write the plainest.
 //
 // The package imports kmip and nothing else of Claviger. The TTLV library
 // gemalto/kmip-go may be imported here and nowhere else; it is the oracle of the
@@ -39,12 +42,13 @@ func DefaultLimits() Limits {
 
 // SyntaxError says why bytes are not a message. Reason holds no content.
 type SyntaxError struct {
-	Offset int // of the item at fault, from the start of the message
-	Reason string
+	Offset   int // of the item at fault, from the start of the message
+	Reason   string
+	Encoding Encoding
 }
 
 func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("ttlv: %s at offset %d", e.Reason, e.Offset)
+	return fmt.Sprintf("%s: %s at offset %d", e.Encoding, e.Reason, e.Offset)
 }
 
 // TooLargeError says that a message was refused by its length, before it was
@@ -55,7 +59,7 @@ type TooLargeError struct {
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("ttlv: message of %d bytes is larger than the limit of %d", e.Bytes, e.Limit)
+	return fmt.Sprintf("message of %d bytes is larger than the limit of %d", e.Bytes, e.Limit)
 }
 
 const (
