@@ -39,10 +39,18 @@ func LinkTypeOf(tag Tag) (LinkType, bool) {
 // attribute, or the links of one kind.
 func (a Attributes) Matching(id AttributeID) Attributes {
 	t, ok := LinkTypeOf(id.Tag)
-	if !ok {
+	if !ok && id.Tag != TagObjectGroup {
 		return a.Instances(id)
 	}
 	var found Attributes
+	if !ok { // a group is named, or in KMIP 3.0 linked
+		for _, at := range a {
+			if at.Tag == TagObjectGroup || at.Tag == TagGroupLink {
+				found = append(found, at)
+			}
+		}
+		return found
+	}
 	for _, at := range a {
 		if at.Tag == TagLink && LinkOf(at.Value).Type == t {
 			found = append(found, at)
@@ -55,6 +63,9 @@ func (a Attributes) Matching(id AttributeID) Attributes {
 // them: IDs, and the kinds of links.
 func (a Attributes) References() []AttributeID {
 	ids := a.IDs()
+	if a.Has(TagObjectGroup) {
+		ids = slices.DeleteFunc(ids, func(id AttributeID) bool { return id.Tag == TagGroupLink })
+	}
 	for _, at := range a {
 		if at.Tag != TagLink {
 			continue

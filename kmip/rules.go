@@ -26,7 +26,7 @@ var (
 	vendorServer = Rule{Multi: true}
 )
 
-// rules holds every attribute of KMIP 1.0 to 2.1.
+// rules holds every attribute of KMIP 1.0 to 3.0.
 var rules = map[Tag]Rule{
 	TagActivationDate:                 changeable,
 	TagAlternativeName:                clientMulti,
@@ -94,6 +94,24 @@ var rules = map[Tag]Rule{
 	TagX509CertificateIdentifier:      server,
 	TagX509CertificateIssuer:          server,
 	TagX509CertificateSubject:         server,
+	// KMIP 3.0: links without a Link Type, and what else its tables list.
+	TagCertificateRequestLink:         client,
+	TagCredentialLink:                 clientMulti,
+	TagPasswordLink:                   client,
+	TagGroupLink:                      clientMulti,
+	TagSplitKeyBaseLink:               client,
+	TagJoinedSplitKeyPartsLink:        clientMulti,
+	TagSplitKeyParts:                  server,
+	TagKeyPartIdentifier:              server,
+	TagSplitKeyThreshold:              server,
+	TagSplitKeyMethod:                 server,
+	TagSplitKeyPolynomial:             server,
+	TagCredentialType:                 server,
+	TagDeactivationReason:             server,
+	TagNISTSecurityCategory:           client,
+	TagOTPCounter:                     server,
+	TagCertificateSubjectDN:           server,
+	TagCertificateIssuerDN:            server,
 	TagCertificateSubjectCN:           serverMulti,
 	TagCertificateSubjectO:            serverMulti,
 	TagCertificateSubjectOU:           serverMulti,

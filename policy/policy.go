@@ -44,6 +44,7 @@ type Resource struct {
 	UID     string
 	Type    uint32
 	Creator string
+	Groups  []string // Object Groups
 }
 
 // Request is a question. Action is the normalised name of a KMIP operation,

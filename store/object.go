@@ -48,9 +48,10 @@ type Counter struct {
 
 // Side table kinds: what Locate finds by, besides the hot columns.
 const (
-	SideGroup  = "group"  // Object Group, beyond the first too
-	SideLink   = "link"   // Linked Object Identifier
-	SideCustom = "custom" // custom attributes that an operator declared searchable
+	SideGroup      = "group"      // Object Group, beyond the first too
+	SideLink       = "link"       // Linked Object Identifier
+	SideCredential = "credential" // what a credential is recognised by
+	SideCustom     = "custom"     // custom attributes that an operator declared searchable
 )
 
 // Side is a row of the narrow side table.

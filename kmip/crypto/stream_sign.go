@@ -48,7 +48,7 @@ func signatureStream(r SignatureRequest, key any, compute func(r SignatureReques
 	var h hash.Hash
 	switch key.(type) {
 	case *rsa.PrivateKey, *rsa.PublicKey, *ecdsa.PrivateKey, *ecdsa.PublicKey:
-		s, err := schemeOf(&r.Parameters)
+		s, err := schemeOf(&r.Parameters, key)
 		if err != nil {
 			return nil, err
 		}

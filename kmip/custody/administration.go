@@ -237,9 +237,19 @@ func (s *Service) CreateUser(ctx context.Context, sc *Scope, name, role string, 
 		if _, err := s.store.User(ctx, sc.Domain, name); err == nil {
 			return store.Change{}, kmip.Fail(kmip.KindObjectExists, "user %q exists already in domain %q", name, sc.Domain)
 		}
-		return store.Change{AddUsers: []store.User{{
+		c := store.Change{AddUsers: []store.User{{
 			Domain: sc.Domain, Name: name, Role: role, Password: hashPassword(password), Created: sc.Now.Truncate(time.Microsecond),
-		}}}, nil
+		}}}
+		hashed, err := hashedSecrets(name, password)
+		if err != nil {
+			return c, err
+		}
+		_, r, err := s.readHashed(ctx, sc.Domain, name) // of a user object that had the name
+		if err != nil {
+			return c, err
+		}
+		err = s.putSingle(ctx, &c, r, sc.Now, hashed)
+		return c, err
 	})
 }
 

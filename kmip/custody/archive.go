@@ -34,9 +34,6 @@ func (s *Service) Recover(ctx context.Context, sc *Scope, uid string) error {
 func (s *Service) Obliterate(ctx context.Context, sc *Scope, uid string) error {
 	return s.do(ctx, sc, "Obliterate", func() (outcome, error) {
 		o := outcome{uid: uid}
-		if sc.undo != nil {
-			return o, kmip.Fail(kmip.KindBatchRefused, "Obliterate cannot be undone")
-		}
 		m, err := s.load(ctx, sc, "Obliterate", uid)
 		if err != nil {
 			return o, err
@@ -47,6 +44,7 @@ func (s *Service) Obliterate(ctx context.Context, sc *Scope, uid string) error {
 			}
 		}
 		o.change.Delete = []store.Ref{{Domain: sc.Domain, UID: uid, Revision: m.row.Revision}}
+		o.change.Release, o.change.DropSides = m.names(), m.sides()
 		return o, nil
 	})
 }

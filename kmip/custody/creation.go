@@ -43,6 +43,8 @@ type newborn struct {
 	replaces *store.Object
 	// signatures are the Digital Signature Algorithms of a PGP key.
 	signatures []kmip.DigitalSignatureAlgorithm
+	// credential is what users prove themselves by with the object; 0: nothing.
+	credential kmip.CredentialType
 	// system tells that it is an object of the server's own (KMIP 3.0).
 	system bool
 }
@@ -242,6 +244,7 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 		put(kmip.Boolean(kmip.TagKeyValuePresent, false))
 	}
 	a = splitAttributes(a, n.value.Split)
+	a = credentialAttributes(a, n)
 	if err := checkQuantumSafe(a); err != nil {
 		return nil, err
 	}
@@ -369,6 +372,11 @@ func (m *managed) sides() []store.SideRow {
 			first = false
 		case kmip.TagLink:
 			add(store.SideLink, kmip.LinkOf(at.Value).Target)
+		case kmip.TagCredentialLink, kmip.TagGroupLink, kmip.TagPasswordLink:
+			add(store.SideLink, at.Value.Text())
+		}
+		if key := credentialKey(m, at); key != "" {
+			add(store.SideCredential, key)
 		}
 	}
 	return rows

@@ -39,7 +39,7 @@ func (s *Service) cipher(ctx context.Context, sc *Scope, action, uid string, arg
 ) (crypto.CipherResult, error) {
 	var result crypto.CipherResult
 	err := s.do(ctx, sc, action, func() (outcome, error) {
-		o := outcome{uid: uid}
+		o := outcome{uid: uid, bytes: len(args.Data)}
 		m, err := s.usable(ctx, sc, action, uid, mask, may)
 		if err != nil {
 			return o, err

@@ -65,15 +65,18 @@ type Service struct {
 	encode func(kmip.Item) []byte
 	decode func([]byte) (kmip.Item, error)
 
-	identities identityCache
-	passwords  passwordCache
-	streams    streamTable
-	standings  standingCache
+	identities   identityCache
+	passwords    passwordCache
+	streams      streamTable
+	standings    standingCache
+	applications applicationTable
+	work         chan struct{} // wakes who processes asynchronous requests
 }
 
 // New makes a Service.
 func New(c Config) *Service {
 	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV, decode: c.DecodeTTLV}
+	s.work = make(chan struct{}, 1)
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -97,6 +100,7 @@ type outcome struct {
 	uid    string
 	change store.Change
 	detail string // for the audit; never secret
+	bytes  int    // of data that were processed
 }
 
 // do runs a use case: plan (which may act), then commit together with the
@@ -106,6 +110,9 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 	var err error
 	for range planAttempts {
 		if o, err = plan(); err != nil {
+			break
+		}
+		if err = s.spend(ctx, sc, action, o.bytes); err != nil {
 			break
 		}
 		e := s.entry(sc, action, o.uid, nil)

@@ -109,7 +109,7 @@ func (s *Service) setForObjects(ctx context.Context, sc *Scope, action, kind str
 		if err := s.authorize(sc, action, policy.Resource{}); err != nil {
 			return o, err
 		}
-		if sc.undo != nil {
+		if sc.undoable() {
 			return o, kmip.Fail(kmip.KindBatchRefused, "%s cannot be undone", action)
 		}
 		if len(list) > maxForObjects {

@@ -128,6 +128,7 @@ func derivedBits(alg kmip.CryptographicAlgorithm, bits int32) int32 {
 // computeDerivation applies the derivation method.
 func (s *Service) computeDerivation(ctx context.Context, sc *Scope, a DeriveArgs, bases []*managed, bits int32) (*secret.Bytes, error) {
 	r := crypto.DeriveRequest{Method: a.Method, LengthBits: bits}
+	var repeated [][]byte
 	for _, f := range a.Parameters.Items {
 		switch f.Tag {
 		case kmip.TagCryptographicParameters:
@@ -135,14 +136,14 @@ func (s *Service) computeDerivation(ctx context.Context, sc *Scope, a DeriveArgs
 		case kmip.TagInitializationVector:
 			r.IV = f.Bytes
 		case kmip.TagDerivationData:
-			r.Data, r.HasData = append(r.Data, f.Bytes), true
+			repeated, r.HasData = append(repeated, f.Bytes), true
 		case kmip.TagSalt:
 			r.Salt = f.Bytes
 		case kmip.TagIterationCount:
 			r.Iterations = int32(f.Int) //nolint:gosec // an Integer has 32 bits
 		}
 	}
-	if a.Method == kmip.DerivationMethodASYMMETRICKEY {
+	if a.Method == kmip.DerivationMethodAsymmetricKey {
 		return s.agree(ctx, sc, bases, bits)
 	}
 	key, data := roles(bases)
@@ -167,10 +168,15 @@ func (s *Service) computeDerivation(ctx context.Context, sc *Scope, a DeriveArgs
 			return nil, err
 		}
 		defer value.Destroy()
-		r.Data, r.HasData = [][]byte{value.Reveal()}, true
+		repeated, r.HasData = [][]byte{value.Reveal()}, true
 	}
-	if len(a.Parameters.Items) == 0 || r.Parameters == (kmip.CryptographicParameters{}) {
+	if _, given := a.Parameters.Field(kmip.TagCryptographicParameters); !given {
 		r.Parameters = key.parameters(nil)
+	}
+	if len(repeated) == 1 {
+		r.Data = repeated[0]
+	} else {
+		r.Repeated = repeated
 	}
 	return crypto.Derive(r)
 }

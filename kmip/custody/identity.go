@@ -69,7 +69,8 @@ func (s *Service) findClient(ctx context.Context, fingerprint []byte) (Principal
 	case !c.Revoked.IsZero() || !cert.Revoked.IsZero():
 		return Principal{}, kmip.Fail(kmip.KindNotAuthenticated, "the client or its certificate is revoked")
 	}
-	return Principal{Principal: policy.Principal{Kind: policy.KindClient, Domain: c.Domain, Name: c.Name, Role: c.Role}}, nil
+	client := Principal{Principal: policy.Principal{Kind: policy.KindClient, Domain: c.Domain, Name: c.Name, Role: c.Role}}
+	return s.userOfCertificate(ctx, client, fingerprint)
 }
 
 // AuthenticateAdministrator finds the administrator whose certificate was
@@ -91,28 +92,31 @@ func (s *Service) AuthenticateAdministrator(ctx context.Context, cert *x509.Cert
 	}, nil
 }
 
-// AuthenticateUser checks a Username and Password credential that came beside
-// the certificate of a client (§9.4): the user belongs to the client's domain,
-// and acts for itself from then on.
-func (s *Service) AuthenticateUser(ctx context.Context, client Principal, name string, password []byte) (Principal, error) {
-	refused := kmip.Fail(kmip.KindNotAuthenticated, "user or password is wrong")
-	u, err := s.store.User(ctx, client.Domain, name)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return Principal{}, s.translate(ctx, err)
+// userOfCertificate finds the user whose credential the certificate of a client
+// is (KMIP 3.0); the client itself when there is none.
+func (s *Service) userOfCertificate(ctx context.Context, client Principal, fingerprint []byte) (Principal, error) {
+	found, err := s.store.Find(ctx, client.Domain, store.Query{
+		Types: []uint32{uint32(kmip.ObjectTypeCertificate)}, Limit: 1,
+		Sides: []store.Side{{Kind: store.SideCredential, Value: "certificate:" + hex.EncodeToString(fingerprint)}},
+	})
+	if err != nil || len(found) == 0 {
+		return client, err
 	}
-	found := err == nil && u.Disabled.IsZero()
-	if !found {
-		u.Password = absentUser // the same work for a user that does not exist
+	sc := s.internal(client.Domain)
+	credential, err := s.memberObject(ctx, sc, found[0].UID)
+	if err != nil || credential == nil {
+		return client, err
 	}
-	ok, err := s.passwords.verify(ctx, u.Password, password, s.now())
-	if err != nil {
-		return Principal{}, s.translate(ctx, err)
+	user, err := s.userOf(ctx, sc, found[0].UID)
+	if err != nil || user == nil {
+		return client, err
 	}
-	if !ok || !found {
-		return Principal{}, refused
-	}
-	return Principal{
-		Principal:   policy.Principal{Kind: policy.KindUser, Domain: u.Domain, Name: u.Name, Role: u.Role},
-		Fingerprint: client.Fingerprint,
-	}, nil
+	return beside(client, nameOfUser(user), policy.RoleFull), nil
+}
+
+// forget makes the next request ask again who a certificate belongs to.
+func (c *identityCache) forget(fingerprint string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.known, fingerprint)
 }

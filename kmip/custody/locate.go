@@ -187,17 +187,11 @@ func (s *Service) matching(ctx context.Context, sc *Scope, page []store.Object, 
 		if !inStorage(m, q.Storage) {
 			continue
 		}
-		if s.decide(policy.Request{Principal: sc.Principal.Principal, Action: "Locate", Resource: locatable(sc, m)}).Allow && matches(m.view(), q) {
+		if matches(m.view(), q) && s.authorize(sc, "Locate", m.resource()) == nil {
 			uids = append(uids, row.UID)
 		}
 	}
 	return uids, nil
-}
-
-func locatable(sc *Scope, m *managed) policy.Resource {
-	r := m.resource()
-	r.Domain = sc.Domain
-	return r
 }
 
 // inStorage reports whether an object is in the storage that was asked for.

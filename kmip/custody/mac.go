@@ -35,7 +35,7 @@ func (s *Service) authenticateData(ctx context.Context, sc *Scope, action, uid s
 	p *kmip.CryptographicParameters, data []byte, compute func(crypto.CipherRequest) error,
 ) error {
 	return s.do(ctx, sc, action, func() (outcome, error) {
-		o := outcome{uid: uid}
+		o := outcome{uid: uid, bytes: len(data)}
 		m, err := s.usable(ctx, sc, action, uid, mask, may)
 		if err != nil {
 			return o, err

@@ -29,7 +29,13 @@ type managed struct {
 func (m *managed) objectType() kmip.ObjectType { return kmip.ObjectType(m.row.Type) }
 
 func (m *managed) resource() policy.Resource {
-	return policy.Resource{UID: m.row.UID, Type: m.row.Type, Creator: m.row.Creator}
+	r := policy.Resource{UID: m.row.UID, Type: m.row.Type, Creator: m.row.Creator}
+	for i := range m.attrs {
+		if m.attrs[i].Tag == kmip.TagObjectGroup {
+			r.Groups = append(r.Groups, m.attrs[i].Value.Text())
+		}
+	}
+	return r
 }
 
 func (m *managed) destroyed() bool {

@@ -20,6 +20,9 @@ type overlay struct {
 	order    []string // identifiers of objects, in the order of their first change
 	counters map[string]*store.CounterChange
 	change   store.Change // names, sides and audit so far
+	// deferred tells that the changes wait for a commit that nobody undoes: it is
+	// no batch with undo.
+	deferred bool
 }
 
 type pendingObject struct {
@@ -27,6 +30,8 @@ type pendingObject struct {
 	inserted bool
 	// material tells that the update removes or replaces the stored material.
 	material bool
+	deleted  bool
+	stored   int64 // revision that the store has
 }
 
 func newOverlay(base store.Reader, domain string) *overlay {
@@ -53,7 +58,7 @@ func (o *overlay) add(ctx context.Context, c store.Change) error {
 			if err != nil {
 				return err
 			}
-			p = &pendingObject{row: stored}
+			p = &pendingObject{row: stored, stored: stored.Revision}
 			o.objects[row.UID] = p
 			o.order = append(o.order, row.UID)
 		}
@@ -64,6 +69,16 @@ func (o *overlay) add(ctx context.Context, c store.Change) error {
 		}
 		p.row = row
 	}
+	for _, ref := range c.Delete {
+		p := o.objects[ref.UID]
+		if p == nil {
+			p = &pendingObject{stored: ref.Revision}
+			o.objects[ref.UID] = p
+			o.order = append(o.order, ref.UID)
+		}
+		p.deleted = true
+		delete(o.counters, ref.UID)
+	}
 	for _, n := range c.Release {
 		if i := slices.Index(o.change.Take, n); i >= 0 {
 			o.change.Take = slices.Delete(o.change.Take, i, i+1)
@@ -72,6 +87,12 @@ func (o *overlay) add(ctx context.Context, c store.Change) error {
 		}
 	}
 	o.change.Take = append(o.change.Take, c.Take...)
+	o.change.AddRecords = append(o.change.AddRecords, c.AddRecords...)
+	o.change.UpdateRecords = append(o.change.UpdateRecords, c.UpdateRecords...)
+	o.change.DeleteRecords = append(o.change.DeleteRecords, c.DeleteRecords...)
+	o.change.UpdateClients = append(o.change.UpdateClients, c.UpdateClients...)
+	o.change.AddCertificates = append(o.change.AddCertificates, c.AddCertificates...)
+	o.change.UpdateCerts = append(o.change.UpdateCerts, c.UpdateCerts...)
 	for _, d := range c.DropSides {
 		if i := slices.Index(o.change.AddSides, d); i >= 0 {
 			o.change.AddSides = slices.Delete(o.change.AddSides, i, i+1)
@@ -141,6 +162,9 @@ func (o *overlay) merged() store.Change {
 	for _, uid := range o.order {
 		p := o.objects[uid]
 		switch {
+		case p.deleted && p.inserted:
+		case p.deleted:
+			c.Delete = append(c.Delete, store.Ref{Domain: o.domain, UID: uid, Revision: p.stored})
 		case p.inserted:
 			c.Insert = append(c.Insert, p.row)
 		case p.material:
@@ -168,6 +192,9 @@ func (o *overlay) undone() []audit.Entry {
 // Object implements store.Reader.
 func (o *overlay) Object(ctx context.Context, domain, uid string) (store.Object, error) {
 	if p := o.objects[uid]; p != nil {
+		if p.deleted {
+			return store.Object{}, store.ErrNotFound
+		}
 		row := p.row
 		row.Counter = o.counted(uid, row.Counter)
 		return row, nil

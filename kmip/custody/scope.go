@@ -13,6 +13,9 @@ import (
 // Principal is who calls: made by the Authenticate methods of Service.
 type Principal struct {
 	policy.Principal
+	// Beside is the client whose certificate came with a credential: what is done
+	// must be permitted to it too. Nil when the client itself is the principal.
+	Beside *policy.Principal
 	// Fingerprint is the SHA-256 of the certificate that was presented.
 	Fingerprint string
 }
@@ -37,6 +40,10 @@ type Scope struct {
 	// Form is that of the client's version of the protocol; nil where no client
 	// asks.
 	Form Form
+	// grant is that of the ticket by which the request came; nil without one.
+	grant *grant
+	// asked is what policy was last asked about.
+	asked policy.Resource
 	// unwrapping counts the keys that are being unwrapped for each other.
 	unwrapping int
 
@@ -77,6 +84,9 @@ func (sc *Scope) Undoable() {
 	sc.reader = sc.undo
 }
 
+// undoable reports whether the request belongs to a batch that may be undone.
+func (sc *Scope) undoable() bool { return sc.undo != nil && !sc.undo.deferred }
+
 // Finish makes the changes of an undoable batch durable, all or none. When it
 // fails, Undoable begins again, or Undo records the end.
 func (s *Service) Finish(ctx context.Context, sc *Scope) error {
@@ -112,9 +122,14 @@ func (s *Service) Undo(ctx context.Context, sc *Scope, cause error) error {
 // authorize asks policy, at the one place where it is asked.
 func (s *Service) authorize(sc *Scope, action string, r policy.Resource) error {
 	r.Domain = sc.Domain
-	d := s.decide(policy.Request{Principal: sc.Principal.Principal, Action: action, Resource: r})
-	if !d.Allow {
-		return kmip.Fail(kmip.KindPermissionDenied, "%s is not permitted", action)
+	sc.asked = r
+	for _, p := range []*policy.Principal{&sc.Principal.Principal, sc.Principal.Beside} {
+		if p != nil && !s.decide(policy.Request{Principal: *p, Action: action, Resource: r}).Allow {
+			return kmip.Fail(kmip.KindPermissionDenied, "%s is not permitted", action)
+		}
+	}
+	if sc.grant != nil {
+		return sc.grant.allows(action, r)
 	}
 	return nil
 }

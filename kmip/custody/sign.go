@@ -20,7 +20,7 @@ type SignArgs struct {
 func (s *Service) Sign(ctx context.Context, sc *Scope, uid string, args SignArgs) ([]byte, error) {
 	var signature []byte
 	err := s.do(ctx, sc, "Sign", func() (outcome, error) {
-		o := outcome{uid: uid}
+		o := outcome{uid: uid, bytes: len(args.Data) + len(args.Digested)}
 		m, err := s.usable(ctx, sc, "Sign", uid, kmip.CryptographicUsageMaskSign, lifecycle.MayProtect)
 		if err != nil {
 			return o, err
@@ -54,7 +54,7 @@ func (s *Service) Sign(ctx context.Context, sc *Scope, uid string, args SignArgs
 func (s *Service) SignatureVerify(ctx context.Context, sc *Scope, uid string, args SignArgs, signature []byte) (bool, error) {
 	valid := false
 	err := s.do(ctx, sc, "SignatureVerify", func() (outcome, error) {
-		o := outcome{uid: uid}
+		o := outcome{uid: uid, bytes: len(args.Data) + len(args.Digested)}
 		m, err := s.usable(ctx, sc, "SignatureVerify", uid, kmip.CryptographicUsageMaskVerify, lifecycle.MayProcess)
 		if err != nil {
 			return o, err

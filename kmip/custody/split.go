@@ -99,8 +99,7 @@ func (s *Service) toSplit(ctx context.Context, sc *Scope, a SplitArgs) (newborn,
 			attrs = slices.Clone(attrs).Set(v)
 		}
 	}
-	link := kmip.LinkValue{Type: kmip.LinkTypeSplitKeyBaseLink, Target: a.UID}
-	n.attrs = append(slices.Clip(attrs), kmip.NewAttribute(link.Item()))
+	n.attrs = append(slices.Clip(attrs), reference(kmip.TagSplitKeyBaseLink, a.UID))
 	return n, nil
 }
 
@@ -160,6 +159,11 @@ func (s *Service) splitParts(ctx context.Context, sc *Scope, a SplitArgs, whole 
 		}
 	}
 	return parts, nil
+}
+
+// reference makes one of the links of KMIP 3.0 that have no Link Type.
+func reference(tag kmip.Tag, target string) kmip.Attribute {
+	return kmip.NewAttribute(kmip.Item{Tag: tag, Type: kmip.TypeReference, Bytes: []byte(target)})
 }
 
 // primeOf reads a Prime Field Size; nil when it is not given or not positive.
@@ -246,7 +250,7 @@ func (s *Service) join(ctx context.Context, sc *Scope, a JoinArgs, attrs kmip.At
 			return n, kmip.Fail(kmip.KindInvalidField, "the objects are not parts of one split")
 		}
 		attrs = strictest(attrs, m.attrs)
-		attrs = append(slices.Clip(attrs), kmip.NewAttribute(kmip.LinkValue{Type: kmip.LinkTypeJoinedSplitKeyPartsLink, Target: uid}.Item()))
+		attrs = append(slices.Clip(attrs), reference(kmip.TagJoinedSplitKeyPartsLink, uid))
 		shares = append(shares, split.Part{Identifier: int(value.Split.Identifier), Value: value.Key.Material.Reveal()})
 	}
 	p := first.Split

@@ -161,7 +161,7 @@ func (s *Service) inParts(ctx context.Context, sc *Scope, a partArgs) (Parted, e
 	moved := false
 	owner := sc.Domain + "/" + sc.Principal.Actor()
 	err := s.do(ctx, sc, a.action, func() (outcome, error) {
-		o := outcome{uid: a.uid}
+		o := outcome{uid: a.uid, bytes: len(a.data)}
 		if sc.undo != nil {
 			return o, kmip.Fail(kmip.KindBatchRefused, "an operation in several parts cannot be undone")
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/lifecycle"
+	"github.com/claviger/claviger/policy"
 	"github.com/claviger/claviger/store"
 )
 
@@ -80,6 +81,11 @@ func (s *Service) destroy(ctx context.Context, sc *Scope, action, uid string) er
 			return o, err
 		}
 		o.change.Release = m.names()
+		if m.objectType() == kmip.ObjectTypeTemplate { // it has no states, and no metadata that would stay
+			o.change.Delete = []store.Ref{{Domain: sc.Domain, UID: uid, Revision: m.row.Revision}}
+			o.change.DropSides = m.sides()
+			return o, nil
+		}
 		if err := m.step(lifecycle.Destroy); err != nil {
 			return o, err
 		}
@@ -102,6 +108,9 @@ func (m *managed) step(e lifecycle.Event) error {
 	return nil
 }
 
+// hasStates are the actions on what has lifecycle states.
+var hasStates = map[string]bool{"Activate": true, "Revoke": true, "Deactivate": true, policy.ActionKeyRevoke: true}
+
 // transition loads an object, lets it change and plans the update.
 func (s *Service) transition(ctx context.Context, sc *Scope, action, uid string, change func(*managed) error) error {
 	return s.do(ctx, sc, action, func() (outcome, error) {
@@ -109,6 +118,9 @@ func (s *Service) transition(ctx context.Context, sc *Scope, action, uid string,
 		m, err := s.load(ctx, sc, action, uid)
 		if err != nil {
 			return o, err
+		}
+		if m.objectType() == kmip.ObjectTypeTemplate && hasStates[action] {
+			return o, kmip.Fail(kmip.KindObjectType, "a Template has no states")
 		}
 		if err := change(m); err != nil {
 			return o, err

@@ -11,7 +11,10 @@ import (
 // are stored, the effective state, and what uses have changed.
 func (m *managed) view() kmip.Attributes {
 	c := m.row.Counter
-	attrs := append(slices.Clone(m.attrs), kmip.NewAttribute(kmip.Enumeration(kmip.TagState, m.state)))
+	attrs := slices.Clone(m.attrs)
+	if m.objectType() != kmip.ObjectTypeTemplate {
+		attrs = append(attrs, kmip.NewAttribute(kmip.Enumeration(kmip.TagState, m.state)))
+	}
 	for i := range attrs {
 		switch attrs[i].Tag {
 		case kmip.TagFresh:

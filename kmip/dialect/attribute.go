@@ -84,10 +84,13 @@ func (c codec) readAttribute(i kmip.Item) (kmip.Attribute, *int32, error) {
 		return kmip.NewAttribute(kmip.LinkValue{Type: lt, Target: i.Text()}.Item()), nil, nil
 	}
 	if c.v >= kmip.V30 && i.Tag == kmip.TagGroupLink {
-		if i.Type != kmip.TypeNameReference {
-			return at, nil, kmip.Fail(kmip.KindAttributeValue, "a Group Link is a Name Reference; groups have no identifiers here")
+		switch {
+		case i.Type == kmip.TypeNameReference:
+			return kmip.NewAttribute(kmip.Text(kmip.TagObjectGroup, i.Text())), nil, nil
+		case i.Type.IsText():
+			return at, nil, nil
 		}
-		return kmip.NewAttribute(kmip.Text(kmip.TagObjectGroup, i.Text())), nil, nil
+		return at, nil, kmip.Fail(kmip.KindAttributeValue, "a Group Link is a reference")
 	}
 	if c.v >= kmip.V30 && i.Tag == kmip.TagName && i.Type == kmip.TypeTextString {
 		return kmip.NewAttribute(kmip.Structure(kmip.TagName, kmip.Text(kmip.TagNameValue, i.Text()))), nil, nil

@@ -9,6 +9,8 @@ var attributeSpans = map[kmip.Tag]span{
 	kmip.TagOpaqueDataType:       {kmip.V20, kmip.V30},
 	kmip.TagLink:                 {kmip.V10, kmip.V30}, // 3.0 has a tag for each kind of link
 	kmip.TagObjectGroup:          {kmip.V10, kmip.V30}, // 3.0 writes Group Link
+	kmip.TagSplitKeyParts: since30, kmip.TagKeyPartIdentifier: since30, kmip.TagSplitKeyThreshold: since30, kmip.TagSplitKeyMethod: since30,
+	kmip.TagCredentialType: since30,
 	kmip.TagCertificateIssuer:    {kmip.V10, kmip.V14},
 	kmip.TagCertificateSubject:   {kmip.V10, kmip.V14},
 	kmip.TagCertificateSubjectCN: since20, kmip.TagCertificateSubjectO: since20, kmip.TagCertificateSubjectOU: since20,
@@ -20,6 +22,8 @@ var attributeSpans = map[kmip.Tag]span{
 	kmip.TagCertificateIssuerL: since20, kmip.TagCertificateIssuerUID: since20, kmip.TagCertificateIssuerSerialNumber: since20,
 	kmip.TagCertificateIssuerTitle: since20, kmip.TagCertificateIssuerDC: since20, kmip.TagCertificateIssuerDNQualifier: since20,
 }
+
+var since30 = span{kmip.V30, kmip.V30}
 
 var since20 = span{kmip.V20, kmip.V30}
 

@@ -76,7 +76,7 @@ func (c codec) fieldExists(parent, tag kmip.Tag) bool {
 // valueExists reports whether an enumeration value exists for a tag.
 // Extensions (8XXXXXXX) always do; so do values of tags without a table.
 func (c codec) valueExists(tag kmip.Tag, value uint32) bool {
-	if value >= 0x80000000 {
+	if value >= 0x80000000 || tag == kmip.TagPKCS11ReturnCode { // CK_RV has more values than the table
 		return true
 	}
 	values, ok := valueSpans[kmip.EnumOf(tag)]

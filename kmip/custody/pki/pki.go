@@ -92,6 +92,9 @@ func LoadAuthority(certDER, keyPKCS8 []byte) (*Authority, error) {
 	return &Authority{Certificate: cert, key: signer}, nil
 }
 
+// Signer is the key of the authority.
+func (a *Authority) Signer() crypto.Signer { return a.key }
+
 // KeyPKCS8 returns the key of the authority; it is secret.
 func (a *Authority) KeyPKCS8() ([]byte, error) { return x509.MarshalPKCS8PrivateKey(a.key) }
 
@@ -101,6 +104,15 @@ func (a *Authority) IssueClient(name string, unit []string, now time.Time) (*Iss
 		Subject:     pkix.Name{CommonName: name, OrganizationalUnit: unit},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}, now)
+}
+
+// IssueClientFor makes a certificate for TLS client authentication of a key that
+// the client has.
+func (a *Authority) IssueClientFor(key crypto.PublicKey, name string, unit []string, now time.Time) (*x509.Certificate, error) {
+	return a.sign(&x509.Certificate{
+		Subject:     pkix.Name{CommonName: name, OrganizationalUnit: unit},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, key, now)
 }
 
 // IssueServer makes a certificate for a server with the given host names and
@@ -130,6 +142,15 @@ func (a *Authority) issue(t *x509.Certificate, now time.Time) (*Issued, error) {
 	if err != nil {
 		return nil, err
 	}
+	cert, err := a.sign(t, key.Public(), now)
+	if err != nil {
+		return nil, err
+	}
+	return &Issued{Certificate: cert, Key: key}, nil
+}
+
+func (a *Authority) sign(t *x509.Certificate, key crypto.PublicKey, now time.Time) (*x509.Certificate, error) {
+	var err error
 	if t.SerialNumber, err = serialNumber(); err != nil {
 		return nil, err
 	}
@@ -138,15 +159,11 @@ func (a *Authority) issue(t *x509.Certificate, now time.Time) (*Issued, error) {
 		t.NotAfter = a.Certificate.NotAfter
 	}
 	t.KeyUsage = x509.KeyUsageDigitalSignature
-	der, err := x509.CreateCertificate(rand.Reader, t, a.Certificate, key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, t, a.Certificate, key, a.key)
 	if err != nil {
 		return nil, err
 	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, err
-	}
-	return &Issued{Certificate: cert, Key: key}, nil
+	return x509.ParseCertificate(der)
 }
 
 func serialNumber() (*big.Int, error) {
