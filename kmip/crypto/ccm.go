@@ -91,7 +91,7 @@ func (c *ccm) code(data []byte, mask [16]byte) []byte {
 	var head [16]byte
 	binary.BigEndian.PutUint64(head[8:], uint64(len(data)))
 	copy(head[1:], c.nonce) // what it overwrites is zero: see fits
-	head[0] = byte(8*(c.n-2)/2 | 14 - len(c.nonce))
+	head[0] = byte((c.n-2)/2<<3 + 14 - len(c.nonce))
 	if len(c.aad) > 0 {
 		head[0] |= 1 << 6
 	}
