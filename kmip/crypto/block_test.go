@@ -109,6 +109,9 @@ func TestPadding(t *testing.T) {
 		{"ANSI X9.23", kmip.PaddingMethodANSIX923, "0102030405", "0102030405000003"},
 		{"ANSI X9.23 of whole blocks", kmip.PaddingMethodANSIX923, "0102030405060708", "01020304050607080000000000000008"},
 		{"ISO 10126", kmip.PaddingMethodISO10126, "0102030405", "0102030405000003"},
+		{"SSL3", kmip.PaddingMethodSSL3, "0102030405", "0102030405000002"},
+		{"SSL3 of whole blocks", kmip.PaddingMethodSSL3, "0102030405060708", "01020304050607080000000000000007"},
+		{"SSL3 of nothing", kmip.PaddingMethodSSL3, "", "0000000000000007"},
 		{"Zeros", kmip.PaddingMethodZeros, "0102030405", "0102030405000000"},
 		{"Zeros of whole blocks", kmip.PaddingMethodZeros, "0102030405060708", "0102030405060708"},
 		{"None", kmip.PaddingMethodNone, "0102030405060708", "0102030405060708"},
@@ -140,6 +143,7 @@ func TestWrongPaddingIsOneFailure(t *testing.T) {
 		"count of 0":                     {kmip.PaddingMethodPKCS5, "0102030405060700"},
 		"count beyond the block":         {kmip.PaddingMethodPKCS5, "0909090909090909"},
 		"count of 255":                   {kmip.PaddingMethodISO10126, "01020304050607ff"},
+		"SSL3, count of a block":         {kmip.PaddingMethodSSL3, "0102030405060708"},
 		"one wrong byte":                 {kmip.PaddingMethodPKCS5, "0102030405030203"},
 		"first byte of the padding":      {kmip.PaddingMethodPKCS5, "0102030405020303"},
 		"ANSI X9.23, a byte that is not": {kmip.PaddingMethodANSIX923, "0102030405010003"},
@@ -161,7 +165,7 @@ func TestWrongPaddingIsOneFailure(t *testing.T) {
 }
 
 func TestUnpadAgreesWithPad(t *testing.T) {
-	methods := []kmip.PaddingMethod{kmip.PaddingMethodPKCS5, kmip.PaddingMethodANSIX923, kmip.PaddingMethodISO10126}
+	methods := []kmip.PaddingMethod{kmip.PaddingMethodPKCS5, kmip.PaddingMethodSSL3, kmip.PaddingMethodANSIX923, kmip.PaddingMethodISO10126}
 	rapid.Check(t, func(t *rapid.T) {
 		r := CipherRequest{
 			Algorithm:  algAES,
@@ -244,6 +248,7 @@ func TestCipherRefusals(t *testing.T) {
 		{"no mode", func(r *CipherRequest) { r.Parameters.BlockCipherMode = 0 }, kmip.KindParametersMissing},
 		{"a mode that is not there", func(r *CipherRequest) { r.Parameters.BlockCipherMode = kmip.BlockCipherModeX9102AESKW }, kmip.KindParametersUnsupported},
 		{"an unknown mode", func(r *CipherRequest) { r.Parameters.BlockCipherMode = 0x80000001 }, kmip.KindParametersUnsupported},
+		{"a padding for RSA signatures", func(r *CipherRequest) { r.Parameters.PaddingMethod = kmip.PaddingMethodX931 }, kmip.KindParametersUnsupported},
 		{"a padding for RSA", func(r *CipherRequest) { r.Parameters.PaddingMethod = kmip.PaddingMethodOAEP }, kmip.KindParametersUnsupported},
 		{"padding with CTR", func(r *CipherRequest) {
 			r.Parameters = mode(kmip.BlockCipherModeCTR, kmip.PaddingMethodPKCS5)

@@ -78,7 +78,7 @@ func (c *ccm) fits(data []byte) bool {
 // start makes the key stream (§A.3); its first block masks the tag.
 func (c *ccm) start() (stream cipher.Stream, mask [16]byte) {
 	var first [16]byte
-	first[0] = byte(14 - len(c.nonce))
+	first[0] = byte(14 - len(c.nonce)) //nolint:gosec // 1 to 7
 	copy(first[1:], c.nonce)
 	stream = cipher.NewCTR(c.block, first[:])
 	stream.XORKeyStream(mask[:], mask[:])
@@ -90,8 +90,8 @@ func (c *ccm) code(data []byte, mask [16]byte) []byte {
 	mac := newCBCMAC(c.block)
 	var head [16]byte
 	binary.BigEndian.PutUint64(head[8:], uint64(len(data)))
-	copy(head[1:], c.nonce) // what it overwrites is zero: see fits
-	head[0] = byte(8*(c.n-2)/2 | 14 - len(c.nonce))
+	copy(head[1:], c.nonce)                          // what it overwrites is zero: see fits
+	head[0] = byte((c.n-2)/2<<3 + 14 - len(c.nonce)) //nolint:gosec // small
 	if len(c.aad) > 0 {
 		head[0] |= 1 << 6
 	}
@@ -99,9 +99,9 @@ func (c *ccm) code(data []byte, mask [16]byte) []byte {
 	switch n := len(c.aad); {
 	case n == 0:
 	case n < 1<<16-1<<8:
-		mac.write(binary.BigEndian.AppendUint16(nil, uint16(n))) //nolint:gosec // small
+		mac.write(binary.BigEndian.AppendUint16(nil, uint16(n)))
 	case n <= math.MaxUint32:
-		mac.write(binary.BigEndian.AppendUint32([]byte{0xff, 0xfe}, uint32(n))) //nolint:gosec // small
+		mac.write(binary.BigEndian.AppendUint32([]byte{0xff, 0xfe}, uint32(n)))
 	default:
 		mac.write(binary.BigEndian.AppendUint64([]byte{0xff, 0xff}, uint64(n)))
 	}

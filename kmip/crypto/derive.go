@@ -44,7 +44,8 @@ const (
 //
 // Asymmetric Key is not done here. What the text leaves open:
 //   - PBKDF2 and HKDF: the hash is that of the parameters' HMAC algorithm, or
-//     Hashing Algorithm, or SHA-1 and SHA-256;
+//     Hashing Algorithm, or SHA-1 and SHA-256; PBKDF2 has no use for Derivation
+//     Data;
 //   - HMAC and NIST SP 800-108: as with MAC; the latter also AES-CMAC, with Block
 //     Cipher Mode CMAC;
 //   - HASH: of the key or of Derivation Data, not of both;
@@ -71,6 +72,9 @@ func Derive(r DeriveRequest) (*secret.Bytes, error) {
 	derive, ok := derivations[r.Method]
 	if !ok {
 		return nil, kmip.Fail(kmip.KindUnsupportedFeature, "Derivation Method %v is not supported", r.Method)
+	}
+	if r.Key.Len() == 0 && r.Method != kmip.DerivationMethodHASH {
+		return nil, errNeeds("a key")
 	}
 	n := int(r.LengthBits / 8)
 	out, err := derive(&r, n)
@@ -182,11 +186,6 @@ func deriveEncrypt(r *DeriveRequest, _ int) ([]byte, error) {
 	if !r.HasData {
 		return nil, errNeeds("Derivation Data")
 	}
-	// Reading zeros makes the IV that is not given; what else is random, the
-	// padding, is refused.
-	if m := r.Parameters.PaddingMethod; m == kmip.PaddingMethodISO10126 || r.Algorithm == kmip.CryptographicAlgorithmRSA {
-		return nil, kmip.Fail(kmip.KindParametersUnsupported, "encryption with random bytes derives nothing")
-	}
 	p := r.Parameters
 	p.RandomIV = nil
 	algorithm := r.Algorithm
@@ -194,6 +193,11 @@ func deriveEncrypt(r *DeriveRequest, _ int) ([]byte, error) {
 		if algorithm = p.CryptographicAlgorithm; algorithm == 0 {
 			return nil, kmip.Fail(kmip.KindParametersMissing, "the Derivation Method needs a Cryptographic Algorithm")
 		}
+	}
+	// Reading zeros makes the IV that is not given; what else is random is
+	// refused.
+	if p.PaddingMethod == kmip.PaddingMethodISO10126 || algorithm == kmip.CryptographicAlgorithmRSA {
+		return nil, kmip.Fail(kmip.KindParametersUnsupported, "encryption with random bytes derives nothing")
 	}
 	out, err := Encrypt(CipherRequest{Algorithm: algorithm, Key: r.Key, Parameters: p, Data: r.Data, IV: r.IV, Rand: zeros{}})
 	return out.Data, err

@@ -99,6 +99,6 @@ func (g *gcmCounter) XORKeyStream(dst, src []byte) {
 			n = int(g.left) //nolint:gosec // smaller than n
 		}
 		g.stream.XORKeyStream(dst[:n], src[:n])
-		dst, src, g.left = dst[n:], src[n:], g.left-uint64(n) //nolint:gosec // not negative
+		dst, src, g.left = dst[n:], src[n:], g.left-uint64(n)
 	}
 }

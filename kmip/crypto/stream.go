@@ -46,8 +46,9 @@ const MaxStreamBytes = 64 << 10
 // EncryptStream begins an encryption. Data of the request is not used. The IV is
 // returned if it was made here.
 //
-// Returns the kinds that Encrypt returns; KindTooMany, then or later, for more
-// than MaxStreamBytes where the algorithm cannot take data in parts.
+// Returns the kinds that Encrypt returns, for RSA in Finish; KindTooMany, then or
+// later, for more than MaxStreamBytes where the algorithm cannot take data in
+// parts.
 func EncryptStream(r CipherRequest) (s Stream, iv []byte, err error) { return cipherStream(r, true) }
 
 // DecryptStream begins a decryption; the tag of an authenticated one is given
