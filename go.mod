@@ -3,6 +3,7 @@ module github.com/claviger/claviger
 go 1.26.0
 
 require (
+	filippo.io/bigmod v0.1.0
 	github.com/ProtonMail/go-crypto v1.5.2
 	github.com/danielgtaylor/huma/v2 v2.37.2
 	github.com/gemalto/kmip-go v0.1.0
