@@ -11,12 +11,15 @@ import (
 	"github.com/claviger/claviger/kmip/server"
 )
 
-// handler is what the HTTPS door serves: administration and health.
+// handler is what the HTTPS door serves: KMIP, administration and health.
 func (c *core) handler(k *server.Server) http.Handler {
-	return api.New(api.Config{
+	routes := http.NewServeMux()
+	routes.Handle("/kmip", k.HTTP())
+	routes.Handle("/", api.New(api.Config{
 		Custody: c.custody, Log: c.log, Version: version(), Health: c.health,
 		Status: func(ctx context.Context) api.Status { return c.status(ctx, k.Open()) },
-	})
+	}))
+	return routes
 }
 
 // healthDeadline bounds what a health check may wait for.

@@ -17,10 +17,9 @@ import (
 
 // conn is one connection. Its goroutine owns everything but what mu guards.
 type conn struct {
-	s      *Server
+	caller
 	raw    net.Conn
-	tls    *tls.Conn
-	peer   string
+	stream *tls.Conn
 	in     []byte // request, cleared after use
 	out    []byte // response, cleared after use
 	reader messageReader
@@ -31,9 +30,9 @@ type conn struct {
 }
 
 func newConn(s *Server, raw net.Conn) *conn {
-	c := &conn{s: s, raw: raw, peer: raw.RemoteAddr().String()}
-	c.tls = tls.Server(raw, s.c.TLS)
-	c.reader = messageReader{conn: c.tls, t: s.c.Timeouts, stopped: c.stopped}
+	c := &conn{raw: raw, stream: tls.Server(raw, s.c.TLS)}
+	c.caller = caller{s: s, peer: raw.RemoteAddr().String(), tls: c.stream}
+	c.reader = messageReader{conn: c.stream, t: s.c.Timeouts, stopped: c.stopped}
 	return c
 }
 
@@ -95,9 +94,10 @@ func (c *conn) serve() {
 		if !c.begin() {
 			return // arrived while draining: not processed, so not lost
 		}
-		goOn := c.handle(message)
+		c.out = c.respond(message, c.out)
+		goOn := c.send()
 		if !c.end() || !goOn {
-			_ = c.tls.CloseWrite()
+			_ = c.stream.CloseWrite()
 			return
 		}
 	}
@@ -132,7 +132,7 @@ func (c *conn) handshake() error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return c.tls.HandshakeContext(ctx)
+	return c.stream.HandshakeContext(ctx)
 }
 
 func (c *conn) read() ([]byte, error) {
@@ -152,11 +152,23 @@ func (c *conn) readFailed(err error) {
 	switch {
 	case errors.As(err, &tooLarge), errors.As(err, &syntax):
 		c.s.c.Log.Warn("message refused", "peer", c.peer, "error", err)
-		c.answerUnread(err)
+		c.out = c.unread(err, c.out)
+		c.send()
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
 	default:
 		c.s.c.Log.Debug("connection ended", "peer", c.peer, "error", err)
 	}
+}
+
+// send writes the response at once and overwrites it. It returns false when the
+// connection must end.
+func (c *conn) send() bool {
+	defer func() { clear(c.out) }()
+	if err := c.stream.SetWriteDeadline(time.Now().Add(c.s.c.Timeouts.Write)); err != nil {
+		return false
+	}
+	_, err := c.stream.Write(c.out)
+	return err == nil
 }
 
 // messageReader gives each part of a message its deadline: idle until the

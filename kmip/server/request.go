@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
 	"time"
@@ -15,25 +17,41 @@ import (
 	"github.com/claviger/claviger/kmip/wire"
 )
 
-// handle answers one message. It returns false when the connection must end.
-func (c *conn) handle(message []byte) bool {
+// caller is whoever sends messages through one of the doors: the connection
+// with its certificate, and how its messages are written. It is the one place
+// that turns the bytes of a request into those of a response.
+type caller struct {
+	s        *Server
+	peer     string // network address
+	tls      session
+	encoding wire.Encoding
+}
+
+// session is a TLS connection that has a certificate of the client.
+type session interface{ ConnectionState() tls.ConnectionState }
+
+// respond answers a message, which it overwrites. It uses the memory of out
+// and replaces it when that is too small.
+//
+// Secrets: the result may hold key material; the caller overwrites it.
+func (c *caller) respond(message, out []byte) []byte {
 	defer clear(message)
 	ctx, cancel := context.WithTimeout(c.s.base, c.s.c.Timeouts.Request)
 	defer cancel()
 	resp, limit := c.process(ctx, message)
 	defer operation.Release(resp)
-	return c.write(resp, limit)
+	return c.encode(resp, limit, out)
 }
 
 // process turns the bytes of a request into a response, and says how large the
 // response may be (0: any size).
-func (c *conn) process(ctx context.Context, message []byte) (*payload.Response, int) {
+func (c *caller) process(ctx context.Context, message []byte) (*payload.Response, int) {
 	now := time.Now().UTC()
 	correlation := correlationValue()
-	tree, err := wire.Parse(message, c.s.c.Limits)
+	tree, err := c.encoding.Parse(message, c.s.c.Limits)
 	if err != nil {
-		v := peekVersion(message)
-		return c.unreadable(ctx, correlation, v, now, kmip.FailFrom(err, kmip.KindCodec, "the message is not well-formed TTLV")), 0
+		v := peekVersion(message, c.encoding)
+		return c.unreadable(ctx, correlation, v, now, kmip.FailFrom(err, kmip.KindCodec, "the message is not well-formed "+c.encoding.String())), 0
 	}
 	req, err := dialect.DecodeRequest(tree)
 	defer operation.Forget(req) // also of a request that is not run
@@ -44,7 +62,7 @@ func (c *conn) process(ctx context.Context, message []byte) (*payload.Response, 
 }
 
 // run authenticates the caller and runs the batch.
-func (c *conn) run(ctx context.Context, correlation string, req *payload.Request) *payload.Response {
+func (c *caller) run(ctx context.Context, correlation string, req *payload.Request) *payload.Response {
 	svc := c.s.c.Custody
 	cert := c.tls.ConnectionState().PeerCertificates[0]
 	p, err := svc.AuthenticateClient(ctx, cert)
@@ -71,7 +89,7 @@ func (c *conn) run(ctx context.Context, correlation string, req *payload.Request
 }
 
 // refuse answers a request whose caller could not be authenticated.
-func (c *conn) refuse(ctx context.Context, sc *custody.Scope, req *payload.Request, err error) *payload.Response {
+func (c *caller) refuse(ctx context.Context, sc *custody.Scope, req *payload.Request, err error) *payload.Response {
 	first := req.Items[0]
 	c.s.c.Custody.Refuse(ctx, sc, first.Operation.String(), "", err)
 	resp := dialect.Failed(req.Version, time.Now().UTC(), err)
@@ -80,46 +98,38 @@ func (c *conn) refuse(ctx context.Context, sc *custody.Scope, req *payload.Reque
 }
 
 // unreadable answers a message that has no operation that could be named.
-func (c *conn) unreadable(ctx context.Context, correlation string, v kmip.Version, now time.Time, err error) *payload.Response {
+func (c *caller) unreadable(ctx context.Context, correlation string, v kmip.Version, now time.Time, err error) *payload.Response {
 	c.s.c.Log.WarnContext(ctx, "message refused", "peer", c.peer, "error", err)
 	c.s.c.Custody.Refuse(ctx, c.s.c.Custody.Begin(custody.Principal{}, "", "kmip", c.peer, correlation), "message", "", err)
 	return dialect.Failed(v, now, err)
 }
 
-// answerUnread answers a message that was refused before it was read.
-func (c *conn) answerUnread(err error) {
+// unread answers a message that was refused before it was read.
+func (c *caller) unread(err error, out []byte) []byte {
 	ctx, cancel := context.WithTimeout(c.s.base, c.s.c.Timeouts.Request)
 	defer cancel()
 	failure := kmip.FailFrom(err, kmip.KindInvalidMessage, "the message is not one, or larger than this server takes")
-	c.write(c.unreadable(ctx, correlationValue(), kmip.V10, time.Now().UTC(), failure), 0)
+	return c.encode(c.unreadable(ctx, correlationValue(), kmip.V10, time.Now().UTC(), failure), 0, out)
 }
 
-// write sends the response in one write, brought below the limit.
-func (c *conn) write(resp *payload.Response, limit int) bool {
-	encode := func() {
-		clear(c.out)
-		tree := dialect.EncodeResponse(resp)
-		if n := wire.Size(tree); n > cap(c.out) {
-			c.out = make([]byte, 0, n) // a buffer that grew by itself would leave copies of secrets
-		}
-		c.out = wire.Append(c.out[:0], tree)
-	}
-	encode()
-	defer func() { clear(c.out) }()
-	if limit > 0 && len(c.out) > limit {
+// encode writes the response, brought below the limit. The limit is one on
+// TTLV, whatever the encoding (Additional Message Encodings 1.0 §4, §6).
+func (c *caller) encode(resp *payload.Response, limit int, out []byte) []byte {
+	tree := dialect.EncodeResponse(resp)
+	if limit > 0 && wire.Size(tree) > limit {
 		operation.TooLarge(resp, func(i payload.ResponseItem) int {
 			one := &payload.Response{Version: resp.Version, TimeStamp: resp.TimeStamp, Items: []payload.ResponseItem{i}}
 			return wire.Size(dialect.EncodeResponse(one))
 		}, func() bool {
-			encode()
-			return len(c.out) <= limit
+			tree = dialect.EncodeResponse(resp)
+			return wire.Size(tree) <= limit
 		})
 	}
-	if err := c.tls.SetWriteDeadline(time.Now().Add(c.s.c.Timeouts.Write)); err != nil {
-		return false
+	if n := c.encoding.Size(tree); n > cap(out) {
+		clear(out)
+		out = make([]byte, 0, n) // a buffer that grew by itself would leave copies of secrets
 	}
-	_, err := c.tls.Write(c.out)
-	return err == nil
+	return c.encoding.Append(out[:0], tree)
 }
 
 // correlationValue identifies a request in response, log and audit (§9.9).
@@ -131,17 +141,14 @@ func correlationValue() string {
 
 // peekVersion looks for the Protocol Version where it stands in every message
 // that clients write, to answer a message that does not parse in its version.
-func peekVersion(b []byte) kmip.Version {
-	const majorAt, minorAt = 24, 40
-	item := func(at int, tag kmip.Tag) (uint32, bool) {
-		if len(b) < at+16 {
-			return 0, false
-		}
-		head := binary.BigEndian.Uint32(b[at:])
-		return binary.BigEndian.Uint32(b[at+8:]), head == uint32(tag)<<8|uint32(kmip.TypeInteger)
+func peekVersion(b []byte, e wire.Encoding) kmip.Version {
+	peek := peekItem
+	if e != wire.TTLV {
+		peek = peekText
 	}
-	major, ok1 := item(majorAt, kmip.TagProtocolVersionMajor)
-	minor, ok2 := item(minorAt, kmip.TagProtocolVersionMinor)
+	const majorAt, minorAt = 24, 40
+	major, ok1 := peek(b, majorAt, kmip.TagProtocolVersionMajor)
+	minor, ok2 := peek(b, minorAt, kmip.TagProtocolVersionMinor)
 	if !ok1 || !ok2 || major > 255 || minor > 255 {
 		return kmip.V10
 	}
@@ -149,4 +156,27 @@ func peekVersion(b []byte) kmip.Version {
 		return v
 	}
 	return kmip.V10
+}
+
+// peekItem reads the Integer of a tag at an offset.
+func peekItem(b []byte, at int, tag kmip.Tag) (uint32, bool) {
+	if len(b) < at+16 {
+		return 0, false
+	}
+	head := binary.BigEndian.Uint32(b[at:])
+	return binary.BigEndian.Uint32(b[at+8:]), head == uint32(tag)<<8|uint32(kmip.TypeInteger)
+}
+
+// peekText reads the digit of the value that follows the name of a tag. All
+// versions have numbers of one digit.
+func peekText(b []byte, _ int, tag kmip.Tag) (uint32, bool) {
+	_, rest, found := bytes.Cut(b, []byte(tag.String()))
+	if found {
+		_, rest, found = bytes.Cut(rest[:min(len(rest), 80)], []byte("value"))
+	}
+	rest = bytes.TrimLeft(rest, "\"' =:\t\r\n")
+	if !found || len(rest) == 0 || rest[0] < '0' || rest[0] > '9' {
+		return 0, false
+	}
+	return uint32(rest[0] - '0'), true
 }

@@ -1,7 +1,7 @@
-// Package server listens for KMIP over TLS: connections and their deadlines,
-// from bytes to a response and back. It decides nothing about objects. One
-// goroutine serves one connection; a peer that is slow or silent holds up
-// nobody else.
+// Package server listens for KMIP over TLS, and takes it over HTTPS from a
+// listener of others: connections and their deadlines, from bytes to a response
+// and back. It decides nothing about objects. One goroutine serves one
+// connection; a peer that is slow or silent holds up nobody else.
 package server
 
 import (
@@ -55,8 +55,9 @@ type Config struct {
 	Log        *slog.Logger
 	Timeouts   Timeouts
 	Limits     wire.Limits // wire.DefaultLimits when zero
-	// MaxConnections bounds open connections, MaxHandshakes those that are in
-	// their TLS handshake: 10,000 and 64 when 0.
+	// MaxConnections bounds open connections, together with the requests over
+	// HTTPS that are being processed; MaxHandshakes those that are in their TLS
+	// handshake: 10,000 and 64 when 0.
 	MaxConnections int
 	MaxHandshakes  int
 	// ProxyProtocol expects a PROXY protocol v2 header from a load balancer at
@@ -74,8 +75,9 @@ type Server struct {
 	mu       sync.Mutex
 	listener net.Listener       // guarded by mu
 	conns    map[*conn]struct{} // guarded by mu
+	requests int                // over HTTPS, being processed; guarded by mu
 	draining bool               // guarded by mu
-	wg       sync.WaitGroup     // connections
+	wg       sync.WaitGroup     // connections and requests over HTTPS
 }
 
 // New makes a Server.
@@ -139,7 +141,7 @@ func (s *Server) isDraining() bool {
 func (s *Server) add(raw net.Conn) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining || len(s.conns) >= s.c.MaxConnections {
+	if s.draining || len(s.conns)+s.requests >= s.c.MaxConnections {
 		if !s.draining {
 			s.c.Log.Warn("connection refused: too many are open", "peer", raw.RemoteAddr().String(), "open", len(s.conns))
 		}
@@ -154,6 +156,27 @@ func (s *Server) add(raw net.Conn) *conn {
 func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
+	s.mu.Unlock()
+	s.wg.Done()
+}
+
+// enter begins a request over HTTPS; it returns false when there is no room for
+// it, or the server ends.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining || len(s.conns)+s.requests >= s.c.MaxConnections {
+		return false
+	}
+	s.requests++
+	s.wg.Add(1)
+	return true
+}
+
+// leave ends what enter began.
+func (s *Server) leave() {
+	s.mu.Lock()
+	s.requests--
 	s.mu.Unlock()
 	s.wg.Done()
 }

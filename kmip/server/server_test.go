@@ -31,6 +31,7 @@ type node struct {
 	svc    *service.Service
 	addr   string
 	client *tls.Config
+	tls    *tls.Config // of the server
 	server *server.Server
 	log    *bytes.Buffer
 	mu     *sync.Mutex
@@ -78,6 +79,7 @@ func startWith(t testing.TB, c server.Config) *node {
 	n.client = &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{tlsCertificate(made.Issued)}, ServerName: "localhost", MinVersion: tls.VersionTLS12}
 	c.Operations, c.Custody = operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0"}), svc.Service
 	c.TLS = &tls.Config{Certificates: []tls.Certificate{tlsCertificate(cert)}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}
+	n.tls = c.TLS
 	c.Log = slog.New(slog.NewTextHandler(lockedWriter{n.mu, n.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	n.server = server.New(c)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

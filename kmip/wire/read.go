@@ -64,3 +64,35 @@ func readBody(r io.Reader, buf []byte, total int) ([]byte, error) {
 	}
 	return buf, nil
 }
+
+// ReadAll reads a message that ends where r does, as the body of a request over
+// HTTPS. It holds no more than twice what has arrived.
+//
+// Returns *TooLargeError when there is more than the limit. Other errors are
+// those of r.
+//
+// Secrets: as with [ReadMessage], buffers that were too small are overwritten;
+// the result is the caller's to overwrite.
+func ReadAll(r io.Reader, lim Limits) ([]byte, error) {
+	buf := make([]byte, 0, firstChunk)
+	for {
+		if len(buf) == cap(buf) {
+			bigger := make([]byte, len(buf), min(lim.MaxBytes+1, 2*cap(buf)))
+			copy(bigger, buf)
+			clear(buf)
+			buf = bigger
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case len(buf) > lim.MaxBytes:
+			err = &TooLargeError{int64(len(buf)), lim.MaxBytes}
+		case errors.Is(err, io.EOF):
+			return buf, nil
+		}
+		if err != nil {
+			clear(buf)
+			return nil, err
+		}
+	}
+}

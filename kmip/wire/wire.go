@@ -54,7 +54,7 @@ func (e *SyntaxError) Error() string {
 // TooLargeError says that a message was refused by its length, before it was
 // read. The connection is of no use any more: the message is still in it.
 type TooLargeError struct {
-	Bytes int64 // claimed size, header included
+	Bytes int64 // claimed size, header included; of a text what was read of it
 	Limit int
 }
 
