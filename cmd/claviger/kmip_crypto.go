@@ -78,7 +78,7 @@ func encrypt(c *cli.Context, k *client.Client) error {
 	defer clear(data)
 	r, err := k.Encrypt(c.Context, payload.EncryptRequest{
 		UniqueIdentifier: kmip.Reference{Text: c.Args().First()}, CryptographicParameters: params,
-		Data: data, IVCounterNonce: iv, AuthenticatedEncryptionAdditionalData: aad,
+		Data: payload.Data{Bytes: data}, IVCounterNonce: iv, AuthenticatedEncryptionAdditionalData: aad,
 	})
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func decrypt(c *cli.Context, k *client.Client) error {
 		return err
 	}
 	r, err := k.Decrypt(c.Context, payload.DecryptRequest{
-		UniqueIdentifier: kmip.Reference{Text: c.Args().First()}, CryptographicParameters: params, Data: data,
+		UniqueIdentifier: kmip.Reference{Text: c.Args().First()}, CryptographicParameters: params, Data: payload.Data{Bytes: data},
 		IVCounterNonce: parts[0], AuthenticatedEncryptionAdditionalData: parts[1], AuthenticatedEncryptionTag: parts[2],
 	})
 	if err != nil {

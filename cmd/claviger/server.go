@@ -58,8 +58,12 @@ func serveNode(ctx context.Context, c *core, l listeners, dir string, stdout io.
 	if c.cfg.KMIP.MaxMessage > 0 {
 		limits.MaxBytes = c.cfg.KMIP.MaxMessage
 	}
+	operations := operation.New(operation.Server{
+		Custody: c.custody, Name: c.name(), Version: version(), Interop: c.cfg.KMIP.Interop,
+		Messages: server.Messages{Limits: limits}, Form: formOf,
+	})
 	kmipServer := server.New(server.Config{
-		Operations: operation.New(operation.Server{Custody: c.custody, Name: c.name(), Version: version(), Interop: c.cfg.KMIP.Interop}),
+		Operations: operations,
 		Custody:    c.custody, TLS: conf, Log: c.log, Limits: limits, MaxConnections: c.cfg.KMIP.MaxConnections, ProxyProtocol: c.cfg.KMIP.ProxyProtocol,
 	})
 	httpConf := conf.Clone()
@@ -72,6 +76,8 @@ func serveNode(ctx context.Context, c *core, l listeners, dir string, stdout io.
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return kmipServer.Serve(l.kmip) })
+	g.Go(func() error { c.custody.Run(gctx); return nil })
+	g.Go(func() error { operations.Work(gctx); return nil })
 	g.Go(func() error {
 		if err := httpServer.ServeTLS(l.https, "", ""); !errors.Is(err, http.ErrServerClosed) {
 			return err

@@ -19,6 +19,7 @@ import (
 	"github.com/claviger/claviger/hsm/soft"
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
+	"github.com/claviger/claviger/kmip/dialect"
 	"github.com/claviger/claviger/kmip/secret"
 	"github.com/claviger/claviger/kmip/wire"
 	"github.com/claviger/claviger/store"
@@ -71,11 +72,15 @@ func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, prepare 
 	if err = c.ring.Check(ctx); err != nil {
 		return nil, fmt.Errorf("root of trust: %w", err)
 	}
-	c.custody = custody.New(custody.Config{Store: c.store, Sealer: c.ring, Log: log, EncodeTTLV: encodeTTLV})
+	c.custody = custody.New(custody.Config{Store: c.store, Sealer: c.ring, Log: log, EncodeTTLV: encodeTTLV, DecodeTTLV: decodeTTLV})
 	return c, nil
 }
 
 func encodeTTLV(i kmip.Item) []byte { return wire.Append(nil, i) }
+
+func decodeTTLV(b []byte) (kmip.Item, error) { return wire.Parse(b, wire.DefaultLimits()) }
+
+func formOf(v kmip.Version) custody.Form { return dialect.FormOf(v) }
 
 // Close releases everything in the reverse order.
 func (c *core) Close() error {

@@ -122,9 +122,9 @@ func echo(r *payload.Request) []payload.ResponseItem {
 		case *payload.DiscoverVersionsRequest:
 			items = append(items, success(i.Operation, &payload.DiscoverVersionsResponse{ProtocolVersion: []kmip.Version{kmip.V21, kmip.V14}}))
 		case *payload.EncryptRequest:
-			items = append(items, success(i.Operation, &payload.EncryptResponse{UniqueIdentifier: p.UniqueIdentifier.Text, Data: p.Data, IVCounterNonce: []byte("iv")}))
+			items = append(items, success(i.Operation, &payload.EncryptResponse{UniqueIdentifier: p.UniqueIdentifier.Text, Data: p.Data.Bytes, IVCounterNonce: []byte("iv")}))
 		case *payload.DecryptRequest:
-			items = append(items, success(i.Operation, &payload.DecryptResponse{UniqueIdentifier: p.UniqueIdentifier.Text, Data: p.Data}))
+			items = append(items, success(i.Operation, &payload.DecryptResponse{UniqueIdentifier: p.UniqueIdentifier.Text, Data: p.Data.Bytes}))
 		}
 	}
 	return items
@@ -178,12 +178,12 @@ func TestTypedOperationsInEveryVersion(t *testing.T) {
 			}
 			note("query", q.VendorIdentification, err)
 			if v >= kmip.V12 {
-				e, err := c.Encrypt(ctx, payload.EncryptRequest{UniqueIdentifier: reference("u"), Data: []byte("d")})
+				e, err := c.Encrypt(ctx, payload.EncryptRequest{UniqueIdentifier: reference("u"), Data: payload.Data{Bytes: []byte("d")}})
 				if err != nil {
 					t.Fatal(err)
 				}
 				note("encrypt", string(e.Data), err)
-				d, err := c.Decrypt(ctx, payload.DecryptRequest{UniqueIdentifier: reference("u"), Data: []byte("e")})
+				d, err := c.Decrypt(ctx, payload.DecryptRequest{UniqueIdentifier: reference("u"), Data: payload.Data{Bytes: []byte("e")}})
 				if err != nil {
 					t.Fatal(err)
 				}

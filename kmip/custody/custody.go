@@ -133,6 +133,11 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 // objects: the request may be run again.
 func IsConflict(err error) bool { return errors.Is(err, store.ErrConflict) }
 
+// Warn logs what an operator should see and no client can.
+func (s *Service) Warn(ctx context.Context, message string, err error) {
+	s.log.WarnContext(ctx, message, "error", err)
+}
+
 // Report logs and records a failure that no use case has seen.
 func (s *Service) Report(ctx context.Context, sc *Scope, action string, err error) {
 	s.log.ErrorContext(ctx, "operation failed", "operation", action, "error", err)

@@ -46,6 +46,14 @@ func (s *Service) Hash(ctx context.Context, sc *Scope, a kmip.HashingAlgorithm, 
 	return sum, err
 }
 
+// RNGParameters describes the generator of keys (§7.36).
+func RNGParameters() kmip.Item { return randomNumberGenerator().WithTag(kmip.TagRNGParameters) }
+
+// Permit records a call that touches no object, if it is permitted.
+func (s *Service) Permit(ctx context.Context, sc *Scope, action string) error {
+	return s.stateless(ctx, sc, action, func() error { return nil })
+}
+
 // Log writes a message of a client into the audit (§6.1.29).
 func (s *Service) Log(ctx context.Context, sc *Scope, message string) error {
 	return s.do(ctx, sc, "Log", func() (outcome, error) {

@@ -22,7 +22,10 @@ type SplitArgs struct {
 	Parts, Threshold int32
 	Method           kmip.SplitKeyMethod
 	PrimeField       []byte // Big Integer; nil when not given
-	Attrs            kmip.Attributes
+	// Polynomial is the modulus of the fields of 256 elements, which versions of
+	// the protocol choose differently.
+	Polynomial kmip.SplitKeyPolynomial
+	Attrs      kmip.Attributes
 }
 
 // CreateSplitKey splits a key into parts, each an object of its own (§6.1.10),
@@ -126,11 +129,14 @@ func newWhole(a SplitArgs, attrs kmip.Attributes) (newborn, error) {
 // splitParts makes the records of the parts. A Name of the request is that of
 // the first part: it names one object.
 func (s *Service) splitParts(ctx context.Context, sc *Scope, a SplitArgs, whole newborn) ([]*managed, error) {
-	prime := primeOf(a.PrimeField)
-	if a.Method == kmip.SplitKeyMethodPolynomialSharingPrimeField && prime == nil {
+	model := kmip.SplitPart{Parts: a.Parts, Threshold: a.Threshold, Method: a.Method, PrimeField: a.PrimeField}
+	if a.Method == kmip.SplitKeyMethodPolynomialSharingPrimeField && a.PrimeField == nil {
 		return nil, kmip.Fail(kmip.KindMissingField, "Polynomial Sharing Prime Field needs a Prime Field Size")
 	}
-	shares, err := split.Split(whole.value.Key.Material.Reveal(), int(a.Parts), int(a.Threshold), split.Method(a.Method), prime, rand.Reader)
+	if hasPolynomial(a.Method) {
+		model.Polynomial = a.Polynomial
+	}
+	shares, err := sharing(&model).Split(whole.value.Key.Material.Reveal(), int(a.Parts), rand.Reader)
 	if err != nil {
 		return nil, splitFailure(err)
 	}
@@ -138,11 +144,10 @@ func (s *Service) splitParts(ctx context.Context, sc *Scope, a SplitArgs, whole 
 	_, _ = rand.Read(origin) // never fails
 	parts := make([]*managed, len(shares))
 	for i, share := range shares {
-		part := &kmip.SplitPart{
-			Parts: a.Parts, Identifier: int32(share.Identifier), Threshold: a.Threshold, Method: a.Method, //nolint:gosec // 1 to Parts
-			PrimeField: a.PrimeField, Origin: origin, WholeBytes: int32(whole.value.Key.Material.Len()), //nolint:gosec // bounded by the message size
-		}
-		value := &kmip.Object{Type: kmip.ObjectTypeSplitKey, Split: part, Key: &kmip.KeyBlock{
+		part := model
+		part.Identifier, part.Origin = int32(share.Identifier), origin //nolint:gosec // 1 to Parts
+		part.WholeBytes = int32(whole.value.Key.Material.Len())        //nolint:gosec // bounded by the message size
+		value := &kmip.Object{Type: kmip.ObjectTypeSplitKey, Split: &part, Key: &kmip.KeyBlock{
 			Format: whole.format, Material: secret.New(share.Value), Algorithm: whole.algorithm, LengthBits: whole.length,
 		}}
 		attrs := slices.Clone(whole.attrs)
@@ -164,6 +169,19 @@ func (s *Service) splitParts(ctx context.Context, sc *Scope, a SplitArgs, whole 
 // reference makes one of the links of KMIP 3.0 that have no Link Type.
 func reference(tag kmip.Tag, target string) kmip.Attribute {
 	return kmip.NewAttribute(kmip.Item{Tag: tag, Type: kmip.TypeReference, Bytes: []byte(target)})
+}
+
+// hasPolynomial reports whether a method shares in fields of 256 elements, or
+// over them.
+func hasPolynomial(m kmip.SplitKeyMethod) bool {
+	return m == kmip.SplitKeyMethodPolynomialSharingGF216 || m == kmip.SplitKeyMethodPolynomialSharingGF28
+}
+
+// sharing is how a key is shared that a part belongs to.
+func sharing(p *kmip.SplitPart) split.Sharing {
+	return split.Sharing{
+		Method: split.Method(p.Method), Threshold: int(p.Threshold), Prime: primeOf(p.PrimeField), Polynomial: split.Polynomial(p.Polynomial),
+	}
 }
 
 // primeOf reads a Prime Field Size; nil when it is not given or not positive.
@@ -261,7 +279,7 @@ func (s *Service) join(ctx context.Context, sc *Scope, a JoinArgs, attrs kmip.At
 	if size == 0 {
 		size = int(n.length+7) / 8
 	}
-	whole, err := split.Join(shares, int(p.Threshold), split.Method(p.Method), primeOf(p.PrimeField), size)
+	whole, err := sharing(p).Join(shares, size)
 	if err != nil {
 		return n, kmip.FailFrom(err, kmip.KindCryptographicFailure, "the parts cannot be joined")
 	}
@@ -323,7 +341,7 @@ func (s *Service) part(ctx context.Context, sc *Scope, uid string) (*managed, *k
 
 func sameSplit(a, b *kmip.Object) bool {
 	p, q := a.Split, b.Split
-	return p.Parts == q.Parts && p.Threshold == q.Threshold && p.Method == q.Method && bytes.Equal(p.PrimeField, q.PrimeField) &&
+	return p.Polynomial == q.Polynomial && p.Parts == q.Parts && p.Threshold == q.Threshold && p.Method == q.Method && bytes.Equal(p.PrimeField, q.PrimeField) &&
 		bytes.Equal(p.Origin, q.Origin) && a.Key.Algorithm == b.Key.Algorithm && a.Key.LengthBits == b.Key.LengthBits
 }
 

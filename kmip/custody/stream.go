@@ -30,8 +30,8 @@ type Part struct {
 	Init, Final bool
 }
 
-// single reports whether the call is the whole operation.
-func (p Part) single() bool { return p.Correlation == nil && (!p.Init || p.Final) }
+// Single reports whether the call is the whole operation.
+func (p Part) Single() bool { return p.Correlation == nil && (!p.Init || p.Final) }
 
 // Parted is what a part of an operation gives.
 type Parted struct {

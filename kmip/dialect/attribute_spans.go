@@ -5,12 +5,12 @@ import "github.com/claviger/claviger/kmip"
 // attributeSpans are the attributes that came later, or went earlier, than
 // the tag that they share with a field.
 var attributeSpans = map[kmip.Tag]span{
-	kmip.TagKeyFormatType:        {kmip.V20, kmip.V30},
-	kmip.TagOpaqueDataType:       {kmip.V20, kmip.V30},
-	kmip.TagLink:                 {kmip.V10, kmip.V30}, // 3.0 has a tag for each kind of link
-	kmip.TagObjectGroup:          {kmip.V10, kmip.V30}, // 3.0 writes Group Link
-	kmip.TagSplitKeyParts: since30, kmip.TagKeyPartIdentifier: since30, kmip.TagSplitKeyThreshold: since30, kmip.TagSplitKeyMethod: since30,
-	kmip.TagCredentialType: since30,
+	kmip.TagKeyFormatType:  {kmip.V20, kmip.V30},
+	kmip.TagOpaqueDataType: {kmip.V20, kmip.V30},
+	kmip.TagLink:           {kmip.V10, kmip.V30}, // 3.0 has a tag for each kind of link
+	kmip.TagObjectGroup:    {kmip.V10, kmip.V30}, // 3.0 writes Group Link
+	kmip.TagSplitKeyParts:  since30, kmip.TagKeyPartIdentifier: since30, kmip.TagSplitKeyThreshold: since30, kmip.TagSplitKeyMethod: since30,
+	kmip.TagCredentialType:       since30,
 	kmip.TagCertificateIssuer:    {kmip.V10, kmip.V14},
 	kmip.TagCertificateSubject:   {kmip.V10, kmip.V14},
 	kmip.TagCertificateSubjectCN: since20, kmip.TagCertificateSubjectO: since20, kmip.TagCertificateSubjectOU: since20,

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/payload"
@@ -53,6 +54,13 @@ func (c codec) payload(op kmip.Operation, d direction, i kmip.Item, into any) er
 		r.ByIndex = c.old()
 	case *payload.DeleteAttributeRequest:
 		r.ByIndex = c.old()
+	case *payload.CreateSplitKeyRequest:
+		r.Polynomial = c.polynomial(r.Attributes.Attributes)
+		r.Attributes.Attributes = slices.Clone(r.Attributes.Attributes).Remove(splitTags...)
+	case *payload.GetRequest:
+		return c.wrappedAttributes(r.KeyWrappingSpecification)
+	case *payload.ExportRequest:
+		return c.wrappedAttributes(r.KeyWrappingSpecification)
 	case *payload.DecryptRequest:
 		r.TagInData = !c.inTable(table, kmip.TagAuthenticatedEncryptionTag)
 	}
@@ -258,8 +266,25 @@ func (c codec) special(i kmip.Item, v reflect.Value, f *fieldPlan) error {
 		return err
 	case *kmip.Object:
 		return c.object(i, into)
+	case *payload.Data:
+		return c.data(i, into)
 	}
 	return kmip.Fail(kmip.KindInvalidMessage, "%s cannot be read", f.tag.Title())
+}
+
+// data reads Data: bytes, and from 2.0 the result of an earlier item.
+func (c codec) data(i kmip.Item, into *payload.Data) error {
+	if !c.old() && (i.Type == kmip.TypeEnumeration || i.Type == kmip.TypeInteger) {
+		into.From = &i
+		return c.checkValue(i)
+	}
+	if err := want(i, kmip.TypeByteString); err != nil {
+		return err
+	}
+	if into.Bytes = i.Bytes; i.Bytes == nil {
+		into.Bytes = []byte{}
+	}
+	return nil
 }
 
 // reference reads a Unique Identifier of a request: text, and from 2.0 the

@@ -145,6 +145,11 @@ func (c codec) specialItem(to []kmip.Item, parent, tag kmip.Tag, v reflect.Value
 		}
 	case *kmip.Object:
 		return append(to, c.objectItem(from))
+	case *payload.Data:
+		if from.From != nil {
+			return append(to, from.From.WithTag(tag))
+		}
+		return append(to, kmip.ByteString(tag, from.Bytes))
 	}
 	return to
 }

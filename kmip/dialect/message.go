@@ -292,8 +292,14 @@ func (c codec) responseItem(r *payload.ResponseItem) kmip.Item {
 	}
 	i.Items = append(i.Items, kmip.Enumeration(kmip.TagResultStatus, status))
 	if status == kmip.ResultStatusOperationFailed {
-		i.Items = append(i.Items, kmip.Enumeration(kmip.TagResultReason, Reason(c.v, r.Operation, kmip.KindOf(err))),
-			kmip.Text(kmip.TagResultMessage, messageOf(err)))
+		reason, message := r.Reason, r.Message // of a response that was kept
+		if reason == 0 || !c.valueExists(kmip.TagResultReason, uint32(reason)) {
+			reason = Reason(c.v, r.Operation, kmip.KindOf(err))
+		}
+		if message == "" {
+			message = messageOf(err)
+		}
+		i.Items = append(i.Items, kmip.Enumeration(kmip.TagResultReason, reason), kmip.Text(kmip.TagResultMessage, message))
 		return i
 	}
 	if status == kmip.ResultStatusOperationPending {

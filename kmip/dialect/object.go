@@ -105,7 +105,7 @@ func (c codec) objectField(o *kmip.Object, f kmip.Item) error {
 	n := int32(f.Int) //nolint:gosec // an Integer has 32 bits
 	part := func() *kmip.SplitPart {
 		if o.Split == nil {
-			o.Split = &kmip.SplitPart{}
+			o.Split = &kmip.SplitPart{Polynomial: c.polynomial(nil)}
 		}
 		return o.Split
 	}

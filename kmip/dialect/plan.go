@@ -30,6 +30,7 @@ const (
 	kindInstance
 	kindAttributeID
 	kindObject
+	kindData
 )
 
 var kinds = map[reflect.Type]kind{
@@ -48,6 +49,7 @@ var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[payload.Instance]():      kindInstance,
 	reflect.TypeFor[kmip.AttributeID]():      kindAttributeID,
 	reflect.TypeFor[kmip.Object]():           kindObject,
+	reflect.TypeFor[payload.Data]():          kindData,
 }
 
 // oldTags are the tags that KMIP 1.x has in the place of those of 2.x.

@@ -7,22 +7,42 @@ import (
 	"github.com/claviger/claviger/kmip/payload"
 )
 
-// plain returns the attributes for a new object. There are no templates here,
-// so a template that is named does not exist; and the storage is that of the
-// server's own: software.
-func plain(t payload.Template, masks *payload.ObjectMasks) (kmip.Attributes, error) {
-	if len(t.Templates) > 0 {
-		return nil, kmip.Fail(kmip.KindTemplateNotFound, "there is no template %q", t.Templates[0].Value)
+// plain returns the attributes for a new object: those of the request, over those
+// of the templates that it names. The storage is that of the server's own:
+// software. A failure has been recorded.
+func plain(ctx context.Context, c *call, op kmip.Operation, t payload.Template, masks *payload.ObjectMasks) (kmip.Attributes, error) {
+	if err := inSoftware(masks); err != nil {
+		return nil, refused(ctx, c, op, err)
 	}
-	if masks == nil || len(masks.ProtectionStorageMask) == 0 {
+	if len(t.Templates) == 0 {
 		return t.Attributes, nil
 	}
-	for _, m := range masks.ProtectionStorageMask {
-		if m == int32(kmip.ProtectionStorageMaskSoftware) {
-			return t.Attributes, nil
+	return c.server.Custody.Expand(ctx, c.scope, op.String(), t.Templates, t.Attributes)
+}
+
+// pairAttributes returns the attributes of a key pair.
+func pairAttributes(ctx context.Context, c *call, op kmip.Operation, parts [3]payload.Template, masks [3]*payload.ObjectMasks) (common, private, public kmip.Attributes, err error) {
+	var all [3]kmip.Attributes
+	for i := range parts {
+		if all[i], err = plain(ctx, c, op, parts[i], masks[i]); err != nil {
+			return nil, nil, nil, err
 		}
 	}
-	return nil, kmip.Fail(kmip.KindStorageMask, "objects are kept in software; the requested protection storage is not available")
+	return all[0], all[1], all[2], nil
+}
+
+// inSoftware refuses Protection Storage Masks (§7.32) that leave out the storage
+// that there is.
+func inSoftware(masks *payload.ObjectMasks) error {
+	if masks == nil || len(masks.ProtectionStorageMask) == 0 {
+		return nil
+	}
+	for _, m := range masks.ProtectionStorageMask {
+		if m&int32(kmip.ProtectionStorageMaskSoftware) != 0 {
+			return nil
+		}
+	}
+	return kmip.Fail(kmip.KindStorageMask, "objects are kept in software; the requested protection storage is not available")
 }
 
 // refused records a call that never reached its use case.

@@ -18,8 +18,11 @@ const undoAttempts = 4
 // Batch runs the items of a request in order (§9.6, §9.8) and returns the
 // response. authenticated tells that the scope's principal is known. Secrets in
 // the response are to be destroyed with Release once it has been written.
-func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated bool, r *payload.Request) *payload.Response {
+//
+// turn turns the connection around; nil where that is not possible.
+func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated bool, r *payload.Request, turn func()) *payload.Response {
 	defer Forget(r)
+	sc.Form = s.Form(r.Version)
 	undo := r.ErrorContinuation == kmip.BatchErrorContinuationOptionUndo && len(r.Items) > 1
 	for attempt := 1; ; attempt++ {
 		resp := &payload.Response{Version: r.Version, TimeStamp: s.Now().UTC()}
@@ -27,7 +30,7 @@ func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated boo
 			// Only to clients that know of correlation: others read by position.
 			resp.ServerCorrelationValue = sc.Request
 		}
-		c := &call{server: s, scope: sc}
+		c := &call{server: s, scope: sc, keepsData: len(r.Items) > 1, turn: turn}
 		if undo {
 			sc.Undoable()
 		}
@@ -62,6 +65,9 @@ func (s *Server) run(ctx context.Context, c *call, authenticated bool, r *payloa
 		} else if e != nil && !e.readOnly {
 			changed = true
 		}
+		if a, ok := out.Payload.(*answer); ok {
+			out = a.inPlaceOf(out)
+		}
 		resp.Items = append(resp.Items, out)
 		if out.Err != nil {
 			failed = true
@@ -73,14 +79,9 @@ func (s *Server) run(ctx context.Context, c *call, authenticated bool, r *payloa
 	return failed
 }
 
-// item runs one item. No panic leaves it.
-func (s *Server) item(ctx context.Context, c *call, e *entry, authenticated bool, item *payload.RequestItem, r *payload.Request) (result any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = kmip.FailFrom(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), kmip.KindGeneral, "the server could not complete the operation")
-			c.server.Custody.Report(ctx, c.scope, item.Operation.String(), err)
-		}
-	}()
+// item runs one item, or keeps it to be processed later.
+func (s *Server) item(ctx context.Context, c *call, e *entry, authenticated bool, item *payload.RequestItem, r *payload.Request) (any, error) {
+	var err error
 	switch {
 	case e == nil && item.Err == nil || e == nil && kmip.KindOf(item.Err) != kmip.KindInvalidMessage:
 		err = kmip.Fail(kmip.KindUnsupportedOperation, "operation %s is not supported", item.Operation)
@@ -90,14 +91,37 @@ func (s *Server) item(ctx context.Context, c *call, e *entry, authenticated bool
 		err = kmip.Fail(kmip.KindNotAuthenticated, "the certificate belongs to no client of this server")
 	case item.Ephemeral:
 		err = kmip.Fail(kmip.KindUnsupportedFeature, "ephemeral items are not supported")
-	case r.AsynchronousIndicator == kmip.AsynchronousIndicatorMandatory:
-		err = kmip.Fail(kmip.KindUnsupportedFeature, "asynchronous processing is not supported")
 	}
 	if err != nil {
 		s.Custody.Refuse(ctx, c.scope, item.Operation.String(), "", err)
 		return nil, err
 	}
+	if a, err := s.submit(ctx, c, e, item, r); a != nil || err != nil {
+		return a, err
+	}
+	return s.guarded(ctx, c, e, item)
+}
+
+// guarded runs one item. No panic leaves it.
+func (s *Server) guarded(ctx context.Context, c *call, e *entry, item *payload.RequestItem) (result any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			result, err = nil, kmip.FailFrom(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), kmip.KindGeneral, "the server could not complete the operation")
+			c.server.Custody.Report(ctx, c.scope, item.Operation.String(), err)
+		}
+	}()
 	return e.run(ctx, c, item.Payload)
+}
+
+// inPlaceOf makes the item of a response out of an answer. What Poll answers is
+// of the operation that was asked for first.
+func (a *answer) inPlaceOf(out payload.ResponseItem) payload.ResponseItem {
+	item := a.ResponseItem
+	if item.Operation == 0 {
+		item.Operation = out.Operation
+	}
+	item.UniqueBatchItemID = out.UniqueBatchItemID
+	return item
 }
 
 // errAgain tells that the batch is to be run again.
@@ -137,7 +161,10 @@ func (s *Server) markUndone(resp *payload.Response, failed bool, err error) {
 // Forget overwrites the secrets of a request, once nothing will run it again.
 func Forget(r *payload.Request) {
 	for _, item := range r.Items {
-		if p, ok := item.Payload.(*payload.RegisterRequest); ok {
+		switch p := item.Payload.(type) {
+		case *payload.RegisterRequest:
+			p.Object.Destroy()
+		case *payload.ImportRequest:
 			p.Object.Destroy()
 		}
 	}
@@ -148,6 +175,8 @@ func Release(r *payload.Response) {
 	for _, item := range r.Items {
 		switch p := item.Payload.(type) {
 		case *payload.GetResponse:
+			p.Object.Destroy()
+		case *payload.ExportResponse:
 			p.Object.Destroy()
 		case *payload.DecryptResponse:
 			clear(p.Data)

@@ -86,7 +86,7 @@ func TestUndoRestoresStateAttributesAndUse(t *testing.T) {
 	r := s.send(
 		kmip.V14, kmip.BatchErrorContinuationOptionUndo,
 		activateItem(uid),
-		payload.RequestItem{Operation: kmip.OperationEncrypt, Payload: &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &cbc, Data: make([]byte, 40)}},
+		payload.RequestItem{Operation: kmip.OperationEncrypt, Payload: &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &cbc, Data: payload.Data{Bytes: make([]byte, 40)}}},
 		payload.RequestItem{Operation: kmip.OperationReKey, Payload: &payload.ReKeyRequest{UniqueIdentifier: ref(uid)}},
 		payload.RequestItem{Operation: kmip.OperationRevoke, Payload: &payload.RevokeRequest{UniqueIdentifier: ref(uid), RevocationReason: reason}},
 		payload.RequestItem{Operation: kmip.OperationDestroy, Payload: &payload.DestroyRequest{UniqueIdentifier: ref(uid)}},

@@ -8,9 +8,9 @@ import (
 )
 
 func create(ctx context.Context, c *call, r *payload.CreateRequest) (*payload.CreateResponse, error) {
-	attrs, err := plain(r.Attributes, r.ProtectionStorageMasks)
+	attrs, err := plain(ctx, c, kmip.OperationCreate, r.Attributes, r.ProtectionStorageMasks)
 	if err != nil {
-		return nil, refused(ctx, c, kmip.OperationCreate, err)
+		return nil, err
 	}
 	uid, err := c.server.Custody.Create(ctx, c.scope, r.ObjectType, attrs)
 	if err != nil {

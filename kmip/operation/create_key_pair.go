@@ -8,13 +8,11 @@ import (
 )
 
 func createKeyPair(ctx context.Context, c *call, r *payload.CreateKeyPairRequest) (*payload.CreateKeyPairResponse, error) {
-	common, err1 := plain(r.CommonAttributes, r.CommonProtectionStorageMasks)
-	private, err2 := plain(r.PrivateKeyAttributes, r.PrivateProtectionStorageMasks)
-	public, err3 := plain(r.PublicKeyAttributes, r.PublicProtectionStorageMasks)
-	for _, err := range []error{err1, err2, err3} {
-		if err != nil {
-			return nil, refused(ctx, c, kmip.OperationCreateKeyPair, err)
-		}
+	common, private, public, err := pairAttributes(ctx, c, kmip.OperationCreateKeyPair,
+		[3]payload.Template{r.CommonAttributes, r.PrivateKeyAttributes, r.PublicKeyAttributes},
+		[3]*payload.ObjectMasks{r.CommonProtectionStorageMasks, r.PrivateProtectionStorageMasks, r.PublicProtectionStorageMasks})
+	if err != nil {
+		return nil, err
 	}
 	privateUID, publicUID, err := c.server.Custody.CreateKeyPair(ctx, c.scope, common, private, public)
 	if err != nil {

@@ -9,19 +9,24 @@ import (
 )
 
 func decrypt(ctx context.Context, c *call, r *payload.DecryptRequest) (*payload.DecryptResponse, error) {
-	uid, err := resolve(ctx, c, kmip.OperationDecrypt, r.UniqueIdentifier)
+	in, err := c.input(ctx, kmip.OperationDecrypt, r.UniqueIdentifier, r.Data, r.CorrelationValue, r.InitIndicator, r.FinalIndicator)
 	if err != nil {
 		return nil, err
 	}
-	if err := onePart(r.CorrelationValue, r.InitIndicator, r.FinalIndicator); err != nil {
-		return nil, refused(ctx, c, kmip.OperationDecrypt, err)
-	}
-	out, err := c.server.Custody.Decrypt(ctx, c.scope, uid, custody.CipherArgs{
-		Parameters: parameters(r.CryptographicParameters), Data: r.Data, IV: r.IVCounterNonce,
+	args := custody.CipherArgs{
+		Parameters: parameters(r.CryptographicParameters), Data: in.data, IV: r.IVCounterNonce,
 		AAD: r.AuthenticatedEncryptionAdditionalData, Tag: r.AuthenticatedEncryptionTag, TagInData: r.TagInData,
-	})
+	}
+	if !in.part.Single() {
+		out, err := c.server.Custody.DecryptPart(ctx, c.scope, in.uid, in.part, args)
+		if err != nil {
+			return nil, err
+		}
+		return &payload.DecryptResponse{UniqueIdentifier: out.UID, Data: c.result(kmip.DataEnumerationDecrypt, out.Data), CorrelationValue: out.Correlation}, nil
+	}
+	out, err := c.server.Custody.Decrypt(ctx, c.scope, in.uid, args)
 	if err != nil {
 		return nil, err
 	}
-	return &payload.DecryptResponse{UniqueIdentifier: uid, Data: present(out.Data)}, nil
+	return &payload.DecryptResponse{UniqueIdentifier: in.uid, Data: c.result(kmip.DataEnumerationDecrypt, out.Data)}, nil
 }

@@ -9,29 +9,30 @@ import (
 )
 
 func encrypt(ctx context.Context, c *call, r *payload.EncryptRequest) (*payload.EncryptResponse, error) {
-	uid, err := resolve(ctx, c, kmip.OperationEncrypt, r.UniqueIdentifier)
+	in, err := c.input(ctx, kmip.OperationEncrypt, r.UniqueIdentifier, r.Data, r.CorrelationValue, r.InitIndicator, r.FinalIndicator)
 	if err != nil {
 		return nil, err
 	}
-	if err := onePart(r.CorrelationValue, r.InitIndicator, r.FinalIndicator); err != nil {
-		return nil, refused(ctx, c, kmip.OperationEncrypt, err)
+	args := custody.CipherArgs{
+		Parameters: parameters(r.CryptographicParameters), Data: in.data, IV: r.IVCounterNonce, AAD: r.AuthenticatedEncryptionAdditionalData,
 	}
-	out, err := c.server.Custody.Encrypt(ctx, c.scope, uid, custody.CipherArgs{
-		Parameters: parameters(r.CryptographicParameters), Data: r.Data, IV: r.IVCounterNonce, AAD: r.AuthenticatedEncryptionAdditionalData,
-	})
+	if !in.part.Single() {
+		out, err := c.server.Custody.EncryptPart(ctx, c.scope, in.uid, in.part, args)
+		if err != nil {
+			return nil, err
+		}
+		return &payload.EncryptResponse{
+			UniqueIdentifier: out.UID, Data: c.result(kmip.DataEnumerationEncrypt, out.Data), IVCounterNonce: out.IV,
+			CorrelationValue: out.Correlation, AuthenticatedEncryptionTag: out.Tag,
+		}, nil
+	}
+	out, err := c.server.Custody.Encrypt(ctx, c.scope, in.uid, args)
 	if err != nil {
 		return nil, err
 	}
-	return &payload.EncryptResponse{UniqueIdentifier: uid, Data: present(out.Data), IVCounterNonce: out.IV, AuthenticatedEncryptionTag: out.Tag}, nil
-}
-
-// onePart refuses the parts of a stream, which are still to come. Init and
-// Final together are one part.
-func onePart(correlation []byte, first, last *bool) error {
-	if correlation != nil || first != nil && *first && (last == nil || !*last) {
-		return kmip.Fail(kmip.KindUnsupportedFeature, "cryptographic operations in several parts are not supported")
-	}
-	return nil
+	return &payload.EncryptResponse{
+		UniqueIdentifier: in.uid, Data: c.result(kmip.DataEnumerationEncrypt, out.Data), IVCounterNonce: out.IV, AuthenticatedEncryptionTag: out.Tag,
+	}, nil
 }
 
 // parameters reads the Cryptographic Parameters of a request.

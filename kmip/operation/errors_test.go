@@ -175,28 +175,28 @@ func TestErrorsOfEveryOperation(t *testing.T) {
 			return &payload.ReKeyRequest{UniqueIdentifier: ref(o.preActive), Offset: &hour}
 		}, kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidField},
 		{"encrypt with a key that is not active", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.preActive), CryptographicParameters: &gcm, Data: []byte("x")}
+			return &payload.EncryptRequest{UniqueIdentifier: ref(o.preActive), CryptographicParameters: &gcm, Data: payload.Data{Bytes: []byte("x")}}
 		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
 		{"encrypt with a key that may not", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.noEncrypt), CryptographicParameters: &gcm, Data: []byte("x")}
+			return &payload.EncryptRequest{UniqueIdentifier: ref(o.noEncrypt), CryptographicParameters: &gcm, Data: payload.Data{Bytes: []byte("x")}}
 		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonIncompatibleCryptographicUsageMask, kmip.ResultReasonIncompatibleCryptographicUsageMask},
 		{"encrypt with secret data", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.secretData), CryptographicParameters: &gcm, Data: []byte("x")}
+			return &payload.EncryptRequest{UniqueIdentifier: ref(o.secretData), CryptographicParameters: &gcm, Data: payload.Data{Bytes: []byte("x")}}
 		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonInvalidObjectType, kmip.ResultReasonInvalidObjectType},
 		{"encrypt beyond the usage limits", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.limited), CryptographicParameters: &gcm, Data: []byte("xx")}
+			return &payload.EncryptRequest{UniqueIdentifier: ref(o.limited), CryptographicParameters: &gcm, Data: payload.Data{Bytes: []byte("xx")}}
 		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied},
 		{"encrypt a broken block", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &cbc, Data: []byte("x")}
+			return &payload.EncryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &cbc, Data: payload.Data{Bytes: []byte("x")}}
 		}, kmip.ResultReasonCryptographicFailure, kmip.ResultReasonCryptographicFailure, kmip.ResultReasonCryptographicFailure},
 		{"encrypt with an impossible tag", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &tag3, Data: []byte("x")}
+			return &payload.EncryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &tag3, Data: payload.Data{Bytes: []byte("x")}}
 		}, kmip.ResultReasonGeneralFailure, kmip.ResultReasonGeneralFailure, kmip.ResultReasonGeneralFailure},
 		{"decrypt without an IV", kmip.OperationDecrypt, func(o objects) any {
-			return &payload.DecryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &cbc, Data: make([]byte, 16)}
+			return &payload.DecryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &cbc, Data: payload.Data{Bytes: make([]byte, 16)}}
 		}, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage},
 		{"decrypt what was changed", kmip.OperationDecrypt, func(o objects) any {
-			return &payload.DecryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &gcm, Data: make([]byte, 16), IVCounterNonce: make([]byte, 12), AuthenticatedEncryptionTag: make([]byte, 16)}
+			return &payload.DecryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &gcm, Data: payload.Data{Bytes: make([]byte, 16)}, IVCounterNonce: make([]byte, 12), AuthenticatedEncryptionTag: make([]byte, 16)}
 		}, kmip.ResultReasonCryptographicFailure, kmip.ResultReasonCryptographicFailure, kmip.ResultReasonCryptographicFailure},
 	} {
 		t.Run(c.name, func(t *testing.T) {

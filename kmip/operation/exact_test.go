@@ -26,7 +26,7 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	svc := service.New(t)
-	return &server{t, svc, operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0", Interop: true, Now: svc.Clock.Now})}
+	return &server{t, svc, operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0", Interop: true, Now: svc.Clock.Now, Form: formOf, Messages: messages{}})}
 }
 
 // send takes a request to bytes and back, as a client would, and the response too.
@@ -52,7 +52,7 @@ func (s *server) raw(b []byte) *payload.Response {
 	if err != nil {
 		resp = dialect.Failed(req.Version, s.svc.Clock.Now(), err)
 	} else {
-		resp = s.ops.Batch(context.Background(), s.svc.Client("default"), true, req)
+		resp = s.ops.Batch(context.Background(), s.svc.Client("default"), true, req, nil)
 	}
 	out := wire.Append(nil, dialect.EncodeResponse(resp))
 	back, err := wire.Parse(out, wire.DefaultLimits())
@@ -148,8 +148,8 @@ func TestEveryOperationIsExactInEveryVersion(t *testing.T) {
 			one[payload.ActivateResponse](s, v, kmip.OperationActivate, &payload.ActivateRequest{UniqueIdentifier: ref(uid)})
 			if v >= kmip.V12 {
 				gcm := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeCBC), kmip.Enumeration(kmip.TagPaddingMethod, kmip.PaddingMethodPKCS5))
-				enc := one[payload.EncryptResponse](s, v, kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: []byte("plain")})
-				dec := one[payload.DecryptResponse](s, v, kmip.OperationDecrypt, &payload.DecryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: enc.Data, IVCounterNonce: enc.IVCounterNonce})
+				enc := one[payload.EncryptResponse](s, v, kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: payload.Data{Bytes: []byte("plain")}})
+				dec := one[payload.DecryptResponse](s, v, kmip.OperationDecrypt, &payload.DecryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: payload.Data{Bytes: enc.Data}, IVCounterNonce: enc.IVCounterNonce})
 				if string(dec.Data) != "plain" {
 					t.Errorf("Decrypt: %q", dec.Data)
 				}
@@ -250,12 +250,12 @@ func TestAuthenticationTagsInEveryVersion(t *testing.T) {
 	}).UniqueIdentifier
 	gcm := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeGCM), kmip.Integer(kmip.TagTagLength, 12))
 	for _, v := range []kmip.Version{kmip.V12, kmip.V13, kmip.V14, kmip.V21, kmip.V30} {
-		enc := one[payload.EncryptResponse](s, v, kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: []byte("plain")})
+		enc := one[payload.EncryptResponse](s, v, kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: payload.Data{Bytes: []byte("plain")}})
 		if got := len(enc.Data) + len(enc.AuthenticatedEncryptionTag); got != len("plain")+12 {
 			t.Errorf("KMIP %s: data and tag have %d bytes", v, got)
 		}
 		dec := one[payload.DecryptResponse](s, v, kmip.OperationDecrypt, &payload.DecryptRequest{
-			UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: enc.Data, IVCounterNonce: enc.IVCounterNonce, AuthenticatedEncryptionTag: enc.AuthenticatedEncryptionTag,
+			UniqueIdentifier: ref(uid), CryptographicParameters: &gcm, Data: payload.Data{Bytes: enc.Data}, IVCounterNonce: enc.IVCounterNonce, AuthenticatedEncryptionTag: enc.AuthenticatedEncryptionTag,
 		})
 		if string(dec.Data) != "plain" {
 			t.Errorf("KMIP %s: %q", v, dec.Data)
@@ -342,9 +342,9 @@ func exactCryptography(s *server, v kmip.Version) {
 		PublicKeyAttributes:  template(kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskVerify)),
 	})
 	pkcs1 := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagPaddingMethod, kmip.PaddingMethodPKCS1V15), kmip.Enumeration(kmip.TagHashingAlgorithm, kmip.HashingAlgorithmSHA256))
-	signature := one[payload.SignResponse](s, v, kmip.OperationSign, &payload.SignRequest{UniqueIdentifier: ref(pair.PrivateKeyUniqueIdentifier), CryptographicParameters: &pkcs1, Data: []byte("m")}).SignatureData
+	signature := one[payload.SignResponse](s, v, kmip.OperationSign, &payload.SignRequest{UniqueIdentifier: ref(pair.PrivateKeyUniqueIdentifier), CryptographicParameters: &pkcs1, Data: payload.Data{Bytes: []byte("m")}}).SignatureData
 	for data, want := range map[string]kmip.ValidityIndicator{"m": kmip.ValidityIndicatorValid, "n": kmip.ValidityIndicatorInvalid} {
-		got := one[payload.SignatureVerifyResponse](s, v, kmip.OperationSignatureVerify, &payload.SignatureVerifyRequest{UniqueIdentifier: ref(pair.PublicKeyUniqueIdentifier), CryptographicParameters: &pkcs1, Data: []byte(data), SignatureData: signature})
+		got := one[payload.SignatureVerifyResponse](s, v, kmip.OperationSignatureVerify, &payload.SignatureVerifyRequest{UniqueIdentifier: ref(pair.PublicKeyUniqueIdentifier), CryptographicParameters: &pkcs1, Data: payload.Data{Bytes: []byte(data)}, SignatureData: signature})
 		if got.ValidityIndicator != want {
 			t.Errorf("signature of %q: %s", data, got.ValidityIndicator)
 		}
@@ -352,15 +352,15 @@ func exactCryptography(s *server, v kmip.Version) {
 	key := one[payload.CreateResponse](s, v, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: template(now,
 		kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmHMACSHA256), kmip.Integer(kmip.TagCryptographicLength, 256),
 		kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskMACGenerate|kmip.CryptographicUsageMaskMACVerify))}).UniqueIdentifier
-	code := one[payload.MACResponse](s, v, kmip.OperationMAC, &payload.MACRequest{UniqueIdentifier: ref(key), Data: []byte("m")}).MACData
+	code := one[payload.MACResponse](s, v, kmip.OperationMAC, &payload.MACRequest{UniqueIdentifier: ref(key), Data: payload.Data{Bytes: []byte("m")}}).MACData
 	for data, want := range map[string]kmip.ValidityIndicator{"m": kmip.ValidityIndicatorValid, "n": kmip.ValidityIndicatorInvalid} {
-		got := one[payload.MACVerifyResponse](s, v, kmip.OperationMACVerify, &payload.MACVerifyRequest{UniqueIdentifier: ref(key), Data: []byte(data), MACData: code})
+		got := one[payload.MACVerifyResponse](s, v, kmip.OperationMACVerify, &payload.MACVerifyRequest{UniqueIdentifier: ref(key), Data: payload.Data{Bytes: []byte(data)}, MACData: code})
 		if got.ValidityIndicator != want {
 			t.Errorf("code of %q: %s", data, got.ValidityIndicator)
 		}
 	}
 	sha := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagHashingAlgorithm, kmip.HashingAlgorithmSHA256))
-	if got := one[payload.HashResponse](s, v, kmip.OperationHash, &payload.HashRequest{CryptographicParameters: &sha, Data: []byte("m")}); len(got.Data) != 32 {
+	if got := one[payload.HashResponse](s, v, kmip.OperationHash, &payload.HashRequest{CryptographicParameters: &sha, Data: payload.Data{Bytes: []byte("m")}}); len(got.Data) != 32 {
 		t.Errorf("hash of %d bytes", len(got.Data))
 	}
 	n := int32(24)

@@ -8,16 +8,24 @@ import (
 )
 
 func mac(ctx context.Context, c *call, r *payload.MACRequest) (*payload.MACResponse, error) {
-	uid, err := resolve(ctx, c, kmip.OperationMAC, r.UniqueIdentifier)
+	in, err := c.input(ctx, kmip.OperationMAC, r.UniqueIdentifier, r.Data, r.CorrelationValue, r.InitIndicator, r.FinalIndicator)
 	if err != nil {
 		return nil, err
 	}
-	if err := onePart(r.CorrelationValue, r.InitIndicator, r.FinalIndicator); err != nil {
-		return nil, refused(ctx, c, kmip.OperationMAC, err)
+	if !in.part.Single() {
+		out, err := c.server.Custody.MACPart(ctx, c.scope, in.uid, in.part, parameters(r.CryptographicParameters), in.data)
+		if err != nil {
+			return nil, err
+		}
+		resp := &payload.MACResponse{UniqueIdentifier: out.UID, CorrelationValue: out.Correlation}
+		if out.Done {
+			resp.MACData = c.result(kmip.DataEnumerationMACMACData, out.Code)
+		}
+		return resp, nil
 	}
-	code, err := c.server.Custody.MAC(ctx, c.scope, uid, parameters(r.CryptographicParameters), r.Data)
+	code, err := c.server.Custody.MAC(ctx, c.scope, in.uid, parameters(r.CryptographicParameters), in.data)
 	if err != nil {
 		return nil, err
 	}
-	return &payload.MACResponse{UniqueIdentifier: uid, MACData: code}, nil
+	return &payload.MACResponse{UniqueIdentifier: in.uid, MACData: c.result(kmip.DataEnumerationMACMACData, code)}, nil
 }

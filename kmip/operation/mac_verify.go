@@ -8,16 +8,24 @@ import (
 )
 
 func macVerify(ctx context.Context, c *call, r *payload.MACVerifyRequest) (*payload.MACVerifyResponse, error) {
-	uid, err := resolve(ctx, c, kmip.OperationMACVerify, r.UniqueIdentifier)
+	in, err := c.input(ctx, kmip.OperationMACVerify, r.UniqueIdentifier, r.Data, r.CorrelationValue, r.InitIndicator, r.FinalIndicator)
 	if err != nil {
 		return nil, err
 	}
-	if err := onePart(r.CorrelationValue, r.InitIndicator, r.FinalIndicator); err != nil {
-		return nil, refused(ctx, c, kmip.OperationMACVerify, err)
+	if !in.part.Single() {
+		out, err := c.server.Custody.MACVerifyPart(ctx, c.scope, in.uid, in.part, parameters(r.CryptographicParameters), in.data, present(r.MACData))
+		if err != nil {
+			return nil, err
+		}
+		resp := &payload.MACVerifyResponse{UniqueIdentifier: out.UID, CorrelationValue: out.Correlation}
+		if out.Done {
+			resp.ValidityIndicator = validity(out.Valid)
+		}
+		return resp, nil
 	}
-	valid, err := c.server.Custody.MACVerify(ctx, c.scope, uid, parameters(r.CryptographicParameters), r.Data, r.MACData)
+	valid, err := c.server.Custody.MACVerify(ctx, c.scope, in.uid, parameters(r.CryptographicParameters), in.data, r.MACData)
 	if err != nil {
 		return nil, err
 	}
-	return &payload.MACVerifyResponse{UniqueIdentifier: uid, ValidityIndicator: validity(valid)}, nil
+	return &payload.MACVerifyResponse{UniqueIdentifier: in.uid, ValidityIndicator: validity(valid)}, nil
 }

@@ -19,7 +19,11 @@ type Server struct {
 	Name    string // server name, for Query
 	Version string // product version, for Query
 	Interop bool   // the operation Interop, which only tests need
-	Now     func() time.Time
+	// Messages is how asynchronous requests are kept; nil where none are processed.
+	Messages Messages
+	// Form is what custody may know of a version of the protocol. Required.
+	Form func(kmip.Version) custody.Form
+	Now  func() time.Time
 
 	table *table
 }
@@ -37,12 +41,19 @@ func New(s Server) *Server {
 type call struct {
 	server *Server
 	scope  *custody.Scope
+	// turn turns the connection around; nil where that is not possible.
+	turn func()
 	// placeholder is the ID Placeholder (§6.1); empty when there is none.
 	placeholder string
 	// results are the identifiers that operations of this request gave, by the
 	// kind of result (§11.58), and all of them in order.
 	results map[kmip.UniqueIdentifierEnumeration][]string
 	all     []string
+	// lastData and allData are the Data that operations of this request gave, when
+	// it has several items (keepsData).
+	keepsData bool
+	lastData  map[kmip.DataEnumeration][]byte
+	allData   [][]byte
 	// item is where the identifiers of the current item begin in all.
 	item int
 }

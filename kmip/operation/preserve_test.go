@@ -167,7 +167,7 @@ func TestLocateComparesPartsOfValues(t *testing.T) {
 	custom := payload.Instance{Attribute: kmip.Attribute{AttributeID: kmip.VendorAttribute("x", "s"), Value: pair}}
 	one[payload.AddAttributeResponse](s, kmip.V14, kmip.OperationAddAttribute, &payload.AddAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: &custom})
 	cbc := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeCBC), kmip.Enumeration(kmip.TagPaddingMethod, kmip.PaddingMethodPKCS5))
-	one[payload.EncryptResponse](s, kmip.V14, kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &cbc, Data: make([]byte, 40)})
+	one[payload.EncryptResponse](s, kmip.V14, kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: ref(uid), CryptographicParameters: &cbc, Data: payload.Data{Bytes: make([]byte, 40)}})
 	for _, c := range []struct {
 		what string
 		at   kmip.Attribute

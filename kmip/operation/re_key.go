@@ -12,9 +12,9 @@ func reKey(ctx context.Context, c *call, r *payload.ReKeyRequest) (*payload.ReKe
 	if err != nil {
 		return nil, err
 	}
-	attrs, err := plain(r.Attributes, r.ProtectionStorageMasks)
+	attrs, err := plain(ctx, c, kmip.OperationReKey, r.Attributes, r.ProtectionStorageMasks)
 	if err != nil {
-		return nil, refused(ctx, c, kmip.OperationReKey, err)
+		return nil, err
 	}
 	fresh, err := c.server.Custody.ReKey(ctx, c.scope, uid, r.Offset, attrs)
 	if err != nil {

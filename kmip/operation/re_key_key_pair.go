@@ -12,13 +12,11 @@ func reKeyKeyPair(ctx context.Context, c *call, r *payload.ReKeyKeyPairRequest) 
 	if err != nil {
 		return nil, err
 	}
-	common, err1 := plain(r.CommonAttributes, r.CommonProtectionStorageMasks)
-	private, err2 := plain(r.PrivateKeyAttributes, r.PrivateProtectionStorageMasks)
-	public, err3 := plain(r.PublicKeyAttributes, r.PublicProtectionStorageMasks)
-	for _, err := range []error{err1, err2, err3} {
-		if err != nil {
-			return nil, refused(ctx, c, kmip.OperationReKeyKeyPair, err)
-		}
+	common, private, public, err := pairAttributes(ctx, c, kmip.OperationReKeyKeyPair,
+		[3]payload.Template{r.CommonAttributes, r.PrivateKeyAttributes, r.PublicKeyAttributes},
+		[3]*payload.ObjectMasks{r.CommonProtectionStorageMasks, r.PrivateProtectionStorageMasks, r.PublicProtectionStorageMasks})
+	if err != nil {
+		return nil, err
 	}
 	privateUID, publicUID, err := c.server.Custody.ReKeyKeyPair(ctx, c.scope, uid, r.Offset, common, private, public)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 )
 
 func register(ctx context.Context, c *call, r *payload.RegisterRequest) (*payload.RegisterResponse, error) {
-	attrs, err := plain(r.Attributes, r.ProtectionStorageMasks)
+	attrs, err := plain(ctx, c, kmip.OperationRegister, r.Attributes, r.ProtectionStorageMasks)
 	if err != nil {
-		return nil, refused(ctx, c, kmip.OperationRegister, err)
+		return nil, err
 	}
 	uid, err := c.server.Custody.Register(ctx, c.scope, r.ObjectType, attrs, r.Object)
 	if err != nil {

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 
+	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/payload"
 )
 
@@ -15,5 +16,5 @@ func rngRetrieve(ctx context.Context, c *call, r *payload.RNGRetrieveRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	return &payload.RNGRetrieveResponse{Data: present(b)}, nil
+	return &payload.RNGRetrieveResponse{Data: c.result(kmip.DataEnumerationRNGRetrieve, b)}, nil
 }

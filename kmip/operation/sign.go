@@ -9,18 +9,25 @@ import (
 )
 
 func sign(ctx context.Context, c *call, r *payload.SignRequest) (*payload.SignResponse, error) {
-	uid, err := resolve(ctx, c, kmip.OperationSign, r.UniqueIdentifier)
+	in, err := c.input(ctx, kmip.OperationSign, r.UniqueIdentifier, r.Data, r.CorrelationValue, r.InitIndicator, r.FinalIndicator)
 	if err != nil {
 		return nil, err
 	}
-	if err := onePart(r.CorrelationValue, r.InitIndicator, r.FinalIndicator); err != nil {
-		return nil, refused(ctx, c, kmip.OperationSign, err)
+	args := custody.SignArgs{Parameters: parameters(r.CryptographicParameters), Data: in.data, Digested: r.DigestedData}
+	if !in.part.Single() {
+		out, err := c.server.Custody.SignPart(ctx, c.scope, in.uid, in.part, args)
+		if err != nil {
+			return nil, err
+		}
+		resp := &payload.SignResponse{UniqueIdentifier: out.UID, CorrelationValue: out.Correlation}
+		if out.Done {
+			resp.SignatureData = c.result(kmip.DataEnumerationSignSignatureData, out.Code)
+		}
+		return resp, nil
 	}
-	signature, err := c.server.Custody.Sign(ctx, c.scope, uid, custody.SignArgs{
-		Parameters: parameters(r.CryptographicParameters), Data: r.Data, Digested: r.DigestedData,
-	})
+	signature, err := c.server.Custody.Sign(ctx, c.scope, in.uid, args)
 	if err != nil {
 		return nil, err
 	}
-	return &payload.SignResponse{UniqueIdentifier: uid, SignatureData: signature}, nil
+	return &payload.SignResponse{UniqueIdentifier: in.uid, SignatureData: c.result(kmip.DataEnumerationSignSignatureData, signature)}, nil
 }

@@ -9,20 +9,27 @@ import (
 )
 
 func signatureVerify(ctx context.Context, c *call, r *payload.SignatureVerifyRequest) (*payload.SignatureVerifyResponse, error) {
-	uid, err := resolve(ctx, c, kmip.OperationSignatureVerify, r.UniqueIdentifier)
+	in, err := c.input(ctx, kmip.OperationSignatureVerify, r.UniqueIdentifier, r.Data, r.CorrelationValue, r.InitIndicator, r.FinalIndicator)
 	if err != nil {
 		return nil, err
 	}
-	if err := onePart(r.CorrelationValue, r.InitIndicator, r.FinalIndicator); err != nil {
-		return nil, refused(ctx, c, kmip.OperationSignatureVerify, err)
+	args := custody.SignArgs{Parameters: parameters(r.CryptographicParameters), Data: in.data, Digested: r.DigestedData}
+	if !in.part.Single() {
+		out, err := c.server.Custody.SignatureVerifyPart(ctx, c.scope, in.uid, in.part, args, present(r.SignatureData))
+		if err != nil {
+			return nil, err
+		}
+		resp := &payload.SignatureVerifyResponse{UniqueIdentifier: out.UID, CorrelationValue: out.Correlation}
+		if out.Done {
+			resp.ValidityIndicator = validity(out.Valid)
+		}
+		return resp, nil
 	}
-	valid, err := c.server.Custody.SignatureVerify(ctx, c.scope, uid, custody.SignArgs{
-		Parameters: parameters(r.CryptographicParameters), Data: r.Data, Digested: r.DigestedData,
-	}, r.SignatureData)
+	valid, err := c.server.Custody.SignatureVerify(ctx, c.scope, in.uid, args, r.SignatureData)
 	if err != nil {
 		return nil, err
 	}
-	return &payload.SignatureVerifyResponse{UniqueIdentifier: uid, ValidityIndicator: validity(valid)}, nil
+	return &payload.SignatureVerifyResponse{UniqueIdentifier: in.uid, ValidityIndicator: validity(valid)}, nil
 }
 
 // validity writes the answer of a verification.

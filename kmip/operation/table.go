@@ -3,12 +3,15 @@ package operation
 import "github.com/claviger/claviger/kmip"
 
 // entry is one row of the table: an operation, whether it needs a client that
-// is known, whether it changes nothing, and the function. In which versions an
-// operation exists is the business of dialect.
+// is known, whether it changes nothing, whether it is never processed
+// asynchronously, or takes so long that it is when the client allows it, and the
+// function. In which versions an operation exists is the business of dialect.
 type entry struct {
 	operation kmip.Operation
 	anonymous bool
 	readOnly  bool
+	immediate bool
+	slow      bool
 	run       handler
 }
 
@@ -18,24 +21,14 @@ type table struct {
 }
 
 // newTable lists the operations of the server. What is not here answers
-// Operation Not Supported, and Query does not list it. Those of the protocol
-// that are still to come:
-//
-//	keys          Derive Key, Create Split Key, Join Split Key
-//	certificates  Certify, Re-certify, Validate
-//	objects       Export, Import, Deactivate
-//	cryptography  PKCS#11
-//	server        Poll, Cancel, Process, Query Asynchronous Requests, Set
-//	              Defaults, Set Constraints, Get Constraints, Set Endpoint
-//	              Role, Notify, Put, Re-Provision
-//	identity      Login, Logout, Delegated Login, Create User, Create Group,
-//	              Create Credential
+// Operation Not Supported, and Query does not list it. Notify and Put are
+// messages of the server: see package server.
 func newTable(interop bool) *table {
 	t := &table{rows: []entry{
 		{operation: kmip.OperationDiscoverVersions, run: bind(discoverVersions), anonymous: true, readOnly: true},
 		{operation: kmip.OperationQuery, run: bind(query), anonymous: true, readOnly: true},
 		{operation: kmip.OperationCreate, run: bind(create)},
-		{operation: kmip.OperationCreateKeyPair, run: bind(createKeyPair)},
+		{operation: kmip.OperationCreateKeyPair, slow: true, run: bind(createKeyPair)},
 		{operation: kmip.OperationRegister, run: bind(register)},
 		{operation: kmip.OperationReKey, run: bind(reKey)},
 		{operation: kmip.OperationLocate, run: bind(locate), readOnly: true},
@@ -52,7 +45,7 @@ func newTable(interop bool) *table {
 		{operation: kmip.OperationDestroy, run: bind(destroy)},
 		{operation: kmip.OperationEncrypt, run: bind(encrypt)},
 		{operation: kmip.OperationDecrypt, run: bind(decrypt), readOnly: true},
-		{operation: kmip.OperationReKeyKeyPair, run: bind(reKeyKeyPair)},
+		{operation: kmip.OperationReKeyKeyPair, slow: true, run: bind(reKeyKeyPair)},
 		{operation: kmip.OperationArchive, run: bind(archive)},
 		{operation: kmip.OperationRecover, run: bind(recoverObject)},
 		{operation: kmip.OperationObliterate, run: bind(obliterate)},
@@ -68,6 +61,31 @@ func newTable(interop bool) *table {
 		{operation: kmip.OperationRNGSeed, run: bind(rngSeed), readOnly: true},
 		{operation: kmip.OperationLog, run: bind(logMessage), readOnly: true},
 		{operation: kmip.OperationPing, run: bind(ping), readOnly: true},
+		{operation: kmip.OperationDeriveKey, run: bind(deriveKey)},
+		{operation: kmip.OperationCertify, run: bind(certify)},
+		{operation: kmip.OperationReCertify, run: bind(reCertify)},
+		{operation: kmip.OperationValidate, run: bind(validate), readOnly: true},
+		{operation: kmip.OperationCreateSplitKey, run: bind(createSplitKey)},
+		{operation: kmip.OperationJoinSplitKey, run: bind(joinSplitKey)},
+		{operation: kmip.OperationExport, run: bind(export), readOnly: true},
+		{operation: kmip.OperationImport, run: bind(importObject)},
+		{operation: kmip.OperationLogin, run: bind(login), immediate: true},
+		{operation: kmip.OperationLogout, run: bind(logout), immediate: true},
+		{operation: kmip.OperationDelegatedLogin, run: bind(delegatedLogin), immediate: true},
+		{operation: kmip.OperationSetEndpointRole, run: bind(setEndpointRole), immediate: true},
+		{operation: kmip.OperationPKCS11, run: bind(pkcs11), readOnly: true},
+		{operation: kmip.OperationReProvision, run: bind(reProvision)},
+		{operation: kmip.OperationSetDefaults, run: bind(setDefaults)},
+		{operation: kmip.OperationSetConstraints, run: bind(setConstraints)},
+		{operation: kmip.OperationGetConstraints, run: bind(getConstraints), readOnly: true},
+		{operation: kmip.OperationPoll, run: bind(poll), readOnly: true, immediate: true},
+		{operation: kmip.OperationCancel, run: bind(cancel), immediate: true},
+		{operation: kmip.OperationProcess, run: bind(process), immediate: true},
+		{operation: kmip.OperationQueryAsynchronousRequests, run: bind(queryAsynchronousRequests), readOnly: true, immediate: true},
+		{operation: kmip.OperationDeactivate, run: bind(deactivate)},
+		{operation: kmip.OperationCreateUser, run: bind(createUser)},
+		{operation: kmip.OperationCreateGroup, run: bind(createGroup)},
+		{operation: kmip.OperationCreateCredential, run: bind(createCredential)},
 	}}
 	if interop {
 		t.rows = append(t.rows, entry{operation: kmip.OperationInterop, run: bind(interopMark), readOnly: true})
@@ -77,10 +95,4 @@ func newTable(interop bool) *table {
 		t.index[t.rows[i].operation] = &t.rows[i]
 	}
 	return t
-}
-
-// objectTypes are the types of managed objects that the server takes.
-var objectTypes = []kmip.ObjectType{
-	kmip.ObjectTypeCertificate, kmip.ObjectTypeSymmetricKey, kmip.ObjectTypePublicKey,
-	kmip.ObjectTypePrivateKey, kmip.ObjectTypeSecretData, kmip.ObjectTypeOpaqueObject,
 }

@@ -12,6 +12,8 @@ type CreateSplitKeyRequest struct {
 	PrimeFieldSize         *kmip.Item
 	Attributes             Template
 	ProtectionStorageMasks *ObjectMasks
+	// Polynomial is the modulus of GF(2^8) in the version, or that of the request.
+	Polynomial kmip.SplitKeyPolynomial `kmip:"-"`
 }
 
 // CreateSplitKeyResponse names the parts, in the order of their Key Part

@@ -6,7 +6,7 @@ import "github.com/claviger/claviger/kmip"
 type EncryptRequest struct {
 	UniqueIdentifier                      kmip.Reference
 	CryptographicParameters               *kmip.Item
-	Data                                  []byte
+	Data                                  Data
 	IVCounterNonce                        []byte
 	CorrelationValue                      []byte
 	InitIndicator                         *bool

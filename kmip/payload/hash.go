@@ -5,7 +5,7 @@ import "github.com/claviger/claviger/kmip"
 // HashRequest hashes data (§6.1.24).
 type HashRequest struct {
 	CryptographicParameters *kmip.Item
-	Data                    []byte
+	Data                    Data
 	CorrelationValue        []byte
 	InitIndicator           *bool
 	FinalIndicator          *bool

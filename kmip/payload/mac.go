@@ -6,7 +6,7 @@ import "github.com/claviger/claviger/kmip"
 type MACRequest struct {
 	UniqueIdentifier        kmip.Reference
 	CryptographicParameters *kmip.Item
-	Data                    []byte
+	Data                    Data
 	CorrelationValue        []byte
 	InitIndicator           *bool
 	FinalIndicator          *bool

@@ -6,7 +6,7 @@ import "github.com/claviger/claviger/kmip"
 type MACVerifyRequest struct {
 	UniqueIdentifier        kmip.Reference
 	CryptographicParameters *kmip.Item
-	Data                    []byte
+	Data                    Data
 	MACData                 []byte
 	CorrelationValue        []byte
 	InitIndicator           *bool

@@ -31,6 +31,13 @@ type Instance struct {
 	Index *int32
 }
 
+// Data is what a cryptographic operation works on (§7.9): bytes, or from KMIP 2.0
+// the result of an earlier item of the batch, by its operation or its place.
+type Data struct {
+	Bytes []byte
+	From  *kmip.Item
+}
+
 // ObjectMasks are Protection Storage Masks, in order of preference (§7.32).
 type ObjectMasks struct {
 	ProtectionStorageMask []int32

@@ -6,7 +6,7 @@ import "github.com/claviger/claviger/kmip"
 type SignRequest struct {
 	UniqueIdentifier        kmip.Reference
 	CryptographicParameters *kmip.Item
-	Data                    []byte
+	Data                    Data
 	DigestedData            []byte
 	CorrelationValue        []byte
 	InitIndicator           *bool

@@ -6,7 +6,7 @@ import "github.com/claviger/claviger/kmip"
 type SignatureVerifyRequest struct {
 	UniqueIdentifier        kmip.Reference
 	CryptographicParameters *kmip.Item
-	Data                    []byte
+	Data                    Data
 	DigestedData            []byte
 	SignatureData           []byte
 	CorrelationValue        []byte

@@ -25,6 +25,7 @@ type caller struct {
 	peer     string // network address
 	tls      session
 	encoding wire.Encoding
+	turn     func() // turns the connection around; nil where that is not possible
 }
 
 // session is a TLS connection that has a certificate of the client.
@@ -70,22 +71,18 @@ func (c *caller) run(ctx context.Context, correlation string, req *payload.Reque
 	if err != nil && kmip.KindOf(err) != kmip.KindNotAuthenticated {
 		return c.refuse(ctx, svc.Begin(custody.Principal{}, "", "kmip", c.peer, correlation), req, err)
 	}
-	for _, cr := range req.Credentials {
-		if !known {
-			break
-		}
-		if cr.Type != kmip.CredentialTypeUsernameAndPassword {
-			err = kmip.Fail(kmip.KindNotAuthenticated, "credentials of type %s are not supported", cr.Type)
-		} else if user, uerr := svc.AuthenticateUser(ctx, p, cr.Username, cr.Password); uerr != nil {
-			err = uerr
-		} else {
-			p = user
-		}
-		if err != nil {
+	var by proven
+	if known {
+		if by, err = authenticate(ctx, svc, p, req.Credentials); err != nil {
 			return c.refuse(ctx, svc.Begin(p, p.Domain, "kmip", c.peer, correlation), req, err)
 		}
+		p = by.principal
 	}
-	return c.s.c.Operations.Batch(ctx, svc.Begin(p, p.Domain, "kmip", c.peer, correlation), known, req)
+	sc := svc.Begin(p, p.Domain, "kmip", c.peer, correlation)
+	sc.Use(by.grant)
+	resp := c.s.c.Operations.Batch(ctx, sc, known, req, c.turn)
+	resp.ServerHashedPassword = by.hashed
+	return resp
 }
 
 // refuse answers a request whose caller could not be authenticated.

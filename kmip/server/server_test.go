@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/custody/pki"
 	"github.com/claviger/claviger/kmip/dialect"
 	"github.com/claviger/claviger/kmip/operation"
@@ -77,7 +78,7 @@ func startWith(t testing.TB, c server.Config) *node {
 	pool.AddCert(authority.Certificate)
 	n := &node{t: t, svc: svc, log: &bytes.Buffer{}, mu: &sync.Mutex{}}
 	n.client = &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{tlsCertificate(made.Issued)}, ServerName: "localhost", MinVersion: tls.VersionTLS12}
-	c.Operations, c.Custody = operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0"}), svc.Service
+	c.Operations, c.Custody = operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0", Form: formOf}), svc.Service
 	c.TLS = &tls.Config{Certificates: []tls.Certificate{tlsCertificate(cert)}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}
 	n.tls = c.TLS
 	c.Log = slog.New(slog.NewTextHandler(lockedWriter{n.mu, n.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -358,3 +359,5 @@ func TestTheAuditHasTheAddressBehindTheLoadBalancer(t *testing.T) {
 		t.Errorf("audit: %+v, %v", list, err)
 	}
 }
+
+func formOf(v kmip.Version) custody.Form { return dialect.FormOf(v) }

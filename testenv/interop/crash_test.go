@@ -108,7 +108,7 @@ func check(t *testing.T, c *client.Client, made []acknowledged) {
 			continue
 		}
 		_, err = c.Encrypt(t.Context(), payload.EncryptRequest{
-			UniqueIdentifier: kmip.Reference{Text: a.uid}, Data: make([]byte, 16), IVCounterNonce: make([]byte, 16),
+			UniqueIdentifier: kmip.Reference{Text: a.uid}, Data: payload.Data{Bytes: make([]byte, 16)}, IVCounterNonce: make([]byte, 16),
 			CryptographicParameters: cbc(),
 		})
 		if err != nil {

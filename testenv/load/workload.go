@@ -43,7 +43,7 @@ var workloads = []workload{
 			kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmAES))
 		r, err := c.Encrypt(ctx, payload.EncryptRequest{
 			UniqueIdentifier: kmip.Reference{Text: f.uids[n%len(f.uids)]}, CryptographicParameters: &parameters,
-			Data: plaintext, IVCounterNonce: plaintext[:16],
+			Data: payload.Data{Bytes: plaintext}, IVCounterNonce: plaintext[:16],
 		})
 		if err == nil && len(r.Data) != len(plaintext)+16 {
 			err = errors.New("no ciphertext of the right length")

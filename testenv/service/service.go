@@ -69,6 +69,7 @@ func New(t testing.TB) *Service {
 	svc := custody.New(custody.Config{
 		Store: st, Sealer: ring, Log: slog.New(slog.DiscardHandler), Now: clock.Now,
 		EncodeTTLV: func(i kmip.Item) []byte { return wire.Append(nil, i) },
+		DecodeTTLV: func(b []byte) (kmip.Item, error) { return wire.Parse(b, wire.DefaultLimits()) },
 	})
 	if _, err := svc.Initialise(ctx); err != nil {
 		t.Fatalf("initialise: %v", err)

@@ -1,0 +1,91 @@
+package operation
+
+import (
+	"context"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/custody"
+	"github.com/claviger/claviger/kmip/payload"
+)
+
+func delegatedLogin(ctx context.Context, c *call, r *payload.DelegatedLoginRequest) (*payload.DelegatedLoginResponse, error) {
+	args, err := loginArgs(r.LeaseTime, r.RequestCount, r.UsageLimits)
+	if err == nil {
+		args.Rights, err = rights(c, *r.Rights)
+	}
+	if err != nil {
+		return nil, refused(ctx, c, kmip.OperationDelegatedLogin, err)
+	}
+	value, err := c.server.Custody.DelegatedLogin(ctx, c.scope, args)
+	if err != nil {
+		return nil, err
+	}
+	return &payload.DelegatedLoginResponse{Ticket: ticketItem(value)}, nil
+}
+
+// rights reads Rights (§7.35).
+func rights(c *call, i kmip.Item) ([]custody.Right, error) {
+	var list []custody.Right
+	for _, f := range i.Items {
+		if f.Tag != kmip.TagRight {
+			return nil, kmip.Fail(kmip.KindUnknownTag, "Rights has no field %s", f.Tag.Title())
+		}
+		right, err := right(c, f)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, right)
+	}
+	return list, nil
+}
+
+func right(c *call, i kmip.Item) (custody.Right, error) {
+	var r custody.Right
+	for _, f := range i.Items {
+		switch f.Tag {
+		case kmip.TagUsageLimits:
+			l := kmip.UsageLimitsOf(f)
+			r.Limits = &l
+		case kmip.TagOperations:
+			for _, o := range f.Items {
+				r.Operations = append(r.Operations, kmip.Operation(o.Uint32()))
+			}
+		case kmip.TagObjects:
+			for _, o := range f.Items {
+				uid, err := c.uid(identifier(o))
+				if err != nil {
+					return r, err
+				}
+				r.Objects = append(r.Objects, uid)
+			}
+		case kmip.TagObjectGroups:
+			r.Groups = groups(&f)
+		default:
+			return r, kmip.Fail(kmip.KindUnknownTag, "Right has no field %s", f.Tag.Title())
+		}
+	}
+	return r, nil
+}
+
+// identifier reads a Unique Identifier that stands inside a structure.
+func identifier(i kmip.Item) kmip.Reference {
+	switch i.Type {
+	case kmip.TypeEnumeration:
+		return kmip.Reference{Enum: kmip.UniqueIdentifierEnumeration(i.Uint32())}
+	case kmip.TypeInteger:
+		return kmip.Reference{IsNth: true, Nth: int32(i.Int)} //nolint:gosec // an Integer has 32 bits
+	}
+	return kmip.Reference{Text: i.Text()}
+}
+
+// groups lists the names of Object Groups (§7.23).
+func groups(i *kmip.Item) []string {
+	if i == nil {
+		return nil
+	}
+	var names []string
+	for _, f := range i.Items {
+		names = append(names, f.Text())
+	}
+	return names
+}
