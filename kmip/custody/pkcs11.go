@@ -130,14 +130,14 @@ func (s *Service) pkcs11(sc *Scope, c PKCS11Call) (PKCS11Result, error) {
 	}
 	switch c.Function {
 	case kmip.PKCS11FunctionCFinalize:
-		return PKCS11Result{Return: kmip.PKCS11ReturnCodeOK}, nil
+		return PKCS11Result{Correlation: c.Correlation, Return: kmip.PKCS11ReturnCodeOK}, nil
 	case kmip.PKCS11FunctionCGetInfo:
-		return PKCS11Result{Output: pkcs11Info(), Return: kmip.PKCS11ReturnCodeOK}, nil
+		return PKCS11Result{Correlation: c.Correlation, Output: pkcs11Info(), Return: kmip.PKCS11ReturnCodeOK}, nil
 	}
 	if kmip.EnumName(kmip.TagPKCS11Function, uint32(c.Function))[0] != 'C' {
 		return PKCS11Result{}, kmip.Fail(kmip.KindPKCS11Function, "PKCS#11 has no function %d", c.Function)
 	}
-	return PKCS11Result{Return: ckrNotSupported}, nil
+	return PKCS11Result{Correlation: c.Correlation, Return: ckrNotSupported}, nil
 }
 
 // pkcs11Info is a CK_INFO (PKCS#11 3.0 §3.1): version, manufacturer, flags,

@@ -24,6 +24,11 @@ func (c codec) payloadItem(op kmip.Operation, d direction, from any) kmip.Item {
 		joined.Data = append(r.Data[:len(r.Data):len(r.Data)], r.AuthenticatedEncryptionTag...)
 		from = &joined
 	}
+	if r, ok := from.(*payload.PKCS11Response); ok && c.v < kmip.V30 && r.PKCS11Function != kmip.PKCS11FunctionCInitialize {
+		first := *r // the value is told once; from 3.0 with every function
+		first.CorrelationValue = nil
+		from = &first
+	}
 	v := reflect.ValueOf(from).Elem()
 	p := planOf(v.Type())
 	i.Items = make([]kmip.Item, 0, len(p.fields)+2)
