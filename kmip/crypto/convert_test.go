@@ -215,7 +215,9 @@ func TestParseRefuses(t *testing.T) {
 		{"D beyond the order", true, kmip.KeyFormatTypeTransparentECPrivateKey, 0, nil, curve(kmip.RecommendedCurveP256, bigInteger(kmip.TagD, new(big.Int).Lsh(big.NewInt(1), 300))), kmip.KindInvalidField},
 		{"a point that is not on the curve", false, kmip.KeyFormatTypeTransparentECPublicKey, 0, nil, curve(kmip.RecommendedCurveP256, kmip.ByteString(kmip.TagQString, append([]byte{4}, make([]byte, 64)...))), kmip.KindInvalidField},
 		{"a compressed point that is none", false, kmip.KeyFormatTypeTransparentECPublicKey, 0, nil, curve(kmip.RecommendedCurveP256, kmip.ByteString(kmip.TagQString, []byte{2, 1})), kmip.KindInvalidField},
-		{"DSA", false, kmip.KeyFormatTypeTransparentDSAPublicKey, 0, nil, &empty, kmip.KindKeyFormat},
+		{"transparent DSA without fields", false, kmip.KeyFormatTypeTransparentDSAPublicKey, 0, nil, &empty, kmip.KindInvalidField},
+		{"transparent DH without structure", true, kmip.KeyFormatTypeTransparentDHPrivateKey, 0, nil, nil, kmip.KindInvalidField},
+		{"transparent symmetric key", true, kmip.KeyFormatTypeTransparentSymmetricKey, 0, nil, &empty, kmip.KindKeyFormat},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var err error
