@@ -70,6 +70,8 @@ func Encrypt(r CipherRequest) (CipherResult, error) {
 	switch r.Algorithm {
 	case kmip.CryptographicAlgorithmRSA:
 		return encryptRSA(&r)
+	case kmip.CryptographicAlgorithmMLKEM512, kmip.CryptographicAlgorithmMLKEM768, kmip.CryptographicAlgorithmMLKEM1024:
+		return CipherResult{}, errEncapsulate()
 	case kmip.CryptographicAlgorithmChaCha20:
 		return chacha(&r, true)
 	case kmip.CryptographicAlgorithmChaCha20Poly1305:
@@ -91,6 +93,8 @@ func Decrypt(r CipherRequest) (CipherResult, error) {
 	switch r.Algorithm {
 	case kmip.CryptographicAlgorithmRSA:
 		return decryptRSA(&r)
+	case kmip.CryptographicAlgorithmMLKEM512, kmip.CryptographicAlgorithmMLKEM768, kmip.CryptographicAlgorithmMLKEM1024:
+		return decryptMLKEM(&r)
 	case kmip.CryptographicAlgorithmChaCha20:
 		return chacha(&r, false)
 	case kmip.CryptographicAlgorithmChaCha20Poly1305:

@@ -29,8 +29,10 @@ func GenerateKeyPair(alg kmip.CryptographicAlgorithm, lengthBits int32, curve km
 //   - RSA from 1024 to 8192 bits, a multiple of eight.
 //   - EC, ECDSA and ECDH on P-224, P-256, P-384 and P-521: the curve may be given
 //     by Recommended Curve, by length, or by both if they agree; on SECP256K1 by
-//     Recommended Curve. On CURVE25519, ECDSA is Ed25519, EC and ECDH are X25519.
-//   - Ed25519.
+//     Recommended Curve. On CURVE25519, ECDSA is Ed25519, EC and ECDH are X25519;
+//     on CURVE448 likewise.
+//   - Ed25519 and Ed448.
+//   - ML-KEM, ML-DSA and SLH-DSA in all parameter sets; a length is not needed.
 //   - DSA of 1024, 2048 and 3072 bits with a Qlength of FIPS 186-4, the larger
 //     one when none is given. The search for the group takes its time, two
 //     minutes at most.
@@ -73,9 +75,16 @@ func GenerateKeyPairWith(alg kmip.CryptographicAlgorithm, lengthBits int32, doma
 			return private, public, err
 		}
 		return pair(key, kmip.KeyFormatTypeTransparentDHPrivateKey, kmip.KeyFormatTypeTransparentDHPublicKey)
-	case kmip.CryptographicAlgorithmEC, kmip.CryptographicAlgorithmECDSA, kmip.CryptographicAlgorithmECDH, kmip.CryptographicAlgorithmEd25519:
+	case kmip.CryptographicAlgorithmEC, kmip.CryptographicAlgorithmECDSA, kmip.CryptographicAlgorithmECDH,
+		kmip.CryptographicAlgorithmEd25519, kmip.CryptographicAlgorithmEd448:
 		return generateOnCurve(alg, lengthBits, curve)
 	default:
+		if key, ok, err := generateQuantum(alg, lengthBits); ok {
+			if err != nil {
+				return private, public, err
+			}
+			return pair(key, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509)
+		}
 		return private, public, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Algorithm %v has no key pairs that can be made", alg)
 	}
 }
@@ -83,15 +92,23 @@ func GenerateKeyPairWith(alg kmip.CryptographicAlgorithm, lengthBits int32, doma
 // generateOnCurve makes a key of the algorithms that work on curves.
 func generateOnCurve(alg kmip.CryptographicAlgorithm, lengthBits int32, curve kmip.RecommendedCurve) (private, public KeyMaterial, err error) {
 	var key halves
-	edwards := alg == kmip.CryptographicAlgorithmEd25519 || alg == kmip.CryptographicAlgorithmECDSA && curve == kmip.RecommendedCurveCURVE25519
 	privateFormat := kmip.KeyFormatTypePKCS8
-	switch {
-	case edwards && curve != 0 && curve != kmip.RecommendedCurveCURVE25519:
+	switch edwards := edwardsCurves[alg]; {
+	case edwards != 0 && curve == 0:
+		curve = edwards
+	case edwards != 0 && curve != edwards:
 		return private, public, errCurve(alg)
-	case edwards:
+	}
+	signs := alg == kmip.CryptographicAlgorithmECDSA || isEdwards(alg)
+	switch {
+	case curve == kmip.RecommendedCurveCURVE25519 && signs:
 		_, key, err = ed25519.GenerateKey(rand.Reader)
+	case curve == kmip.RecommendedCurveCURVE448 && signs:
+		key, err = generateEd448()
 	case curve == kmip.RecommendedCurveCURVE25519:
 		key, err = ecdh.X25519().GenerateKey(rand.Reader)
+	case curve == kmip.RecommendedCurveCURVE448:
+		key, err = generateX448()
 	case curve == kmip.RecommendedCurveSECP256K1:
 		privateFormat = kmip.KeyFormatTypeECPrivateKey
 		key, err = generateKoblitz()
@@ -113,6 +130,12 @@ func generateOnCurve(alg kmip.CryptographicAlgorithm, lengthBits int32, curve km
 		return private, public, errKeyLength(alg, lengthBits)
 	}
 	return pair(key, privateFormat, kmip.KeyFormatTypeX509)
+}
+
+// edwardsCurves are the curves of the algorithms that have one only.
+var edwardsCurves = map[kmip.CryptographicAlgorithm]kmip.RecommendedCurve{
+	kmip.CryptographicAlgorithmEd25519: kmip.RecommendedCurveCURVE25519,
+	kmip.CryptographicAlgorithmEd448:   kmip.RecommendedCurveCURVE448,
 }
 
 // halves is a private key that knows its public half.

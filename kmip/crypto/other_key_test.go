@@ -44,6 +44,16 @@ var otherKeys = []struct {
 		[]kmip.KeyFormatType{kmip.KeyFormatTypeX509, kmip.KeyFormatTypeTransparentECPublicKey, kmip.KeyFormatTypeTransparentECDSAPublicKey},
 	},
 	{
+		"ed448", kmip.CryptographicAlgorithmEd448, 448,
+		[]kmip.KeyFormatType{kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeRaw},
+		[]kmip.KeyFormatType{kmip.KeyFormatTypeX509, kmip.KeyFormatTypeRaw},
+	},
+	{
+		"x448", kmip.CryptographicAlgorithmECDH, 448,
+		[]kmip.KeyFormatType{kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeRaw},
+		[]kmip.KeyFormatType{kmip.KeyFormatTypeX509, kmip.KeyFormatTypeRaw},
+	},
+	{
 		"x25519", kmip.CryptographicAlgorithmECDH, 256,
 		[]kmip.KeyFormatType{kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeRaw},
 		[]kmip.KeyFormatType{kmip.KeyFormatTypeX509, kmip.KeyFormatTypeRaw},
@@ -107,6 +117,7 @@ func TestAgreeWithOpenSSL(t *testing.T) {
 		{"secp256k1", kmip.CryptographicAlgorithmECDSA},
 		{"dh", kmip.CryptographicAlgorithmDH},
 		{"dhx", kmip.CryptographicAlgorithmDH},
+		{"x448", kmip.CryptographicAlgorithmECDH},
 	} {
 		ours, oursPublic := opensslKey(t, c.name, c.alg)
 		theirs, theirsPublic := opensslKey(t, c.name+"b", c.alg)
@@ -124,9 +135,13 @@ func TestAgreeRefusesStrangers(t *testing.T) {
 	dh, dhPublic := opensslKey(t, "dh", kmip.CryptographicAlgorithmDH)
 	dhx, dhxPublic := opensslKey(t, "dhx", kmip.CryptographicAlgorithmDH)
 	p256, p256Public := pairOf(t, kmip.CryptographicAlgorithmEC, 256, 0)
+	x448Key, _ := opensslKey(t, "x448", kmip.CryptographicAlgorithmECDH)
+	_, x25519Public := opensslKey(t, "x25519", kmip.CryptographicAlgorithmECDH)
 	for name, keys := range map[string][2]KeyInput{
 		"P-256 and secp256k1":         {p256, secp256k1Public},
 		"secp256k1 and P-256":         {secp256k1, p256Public},
+		"X448 and X25519":             {x448Key, x25519Public},
+		"a point of low order":        {x448Key, KeyInput{Algorithm: kmip.CryptographicAlgorithmECDH, Format: kmip.KeyFormatTypeRaw, Material: secret.New(make([]byte, 56))}},
 		"two groups":                  {dh, dhxPublic},
 		"two groups, the other way":   {dhx, dhPublic},
 		"a curve and a group":         {secp256k1, dhPublic},
@@ -168,6 +183,7 @@ func TestSignaturesOfOpenSSL(t *testing.T) {
 		{"dsa", "dsa.sig", kmip.CryptographicAlgorithmDSA, kmip.CryptographicParameters{DigitalSignatureAlgorithm: kmip.DigitalSignatureAlgorithmDSAWithSHA256}},
 		{"secp256k1", "secp256k1.sig", kmip.CryptographicAlgorithmECDSA, kmip.CryptographicParameters{DigitalSignatureAlgorithm: kmip.DigitalSignatureAlgorithmECDSAWithSHA256}},
 		{"secp256k1", "secp256k1-sha512.sig", kmip.CryptographicAlgorithmECDSA, kmip.CryptographicParameters{HashingAlgorithm: kmip.HashingAlgorithmSHA512}},
+		{"ed448", "ed448.sig", kmip.CryptographicAlgorithmEd448, kmip.CryptographicParameters{}},
 	} {
 		t.Run(c.signature, func(t *testing.T) {
 			private, public := opensslKey(t, c.name, c.alg)
@@ -236,6 +252,18 @@ func TestGenerateOtherPairs(t *testing.T) {
 		{"secp256k1", kmip.CryptographicAlgorithmECDSA, 0, domain(kmip.RecommendedCurveSECP256K1, 0), 256, kmip.KeyFormatTypeECPrivateKey, kmip.KeyFormatTypeX509},
 		{"secp256k1 of another length", kmip.CryptographicAlgorithmECDSA, 384, domain(kmip.RecommendedCurveSECP256K1, 0), 0, 0, 0},
 		{"X25519", kmip.CryptographicAlgorithmECDH, 256, domain(kmip.RecommendedCurveCURVE25519, 0), 256, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509},
+		{"Ed448", kmip.CryptographicAlgorithmEd448, 0, nil, 448, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509},
+		{"Ed448 on another curve", kmip.CryptographicAlgorithmEd448, 0, domain(kmip.RecommendedCurveCURVE25519, 0), 0, 0, 0},
+		{"Ed448 of 256 bits", kmip.CryptographicAlgorithmEd448, 256, nil, 0, 0, 0},
+		{"Ed448 as ECDSA", kmip.CryptographicAlgorithmECDSA, 448, domain(kmip.RecommendedCurveCURVE448, 0), 448, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509},
+		{"X448", kmip.CryptographicAlgorithmECDH, 0, domain(kmip.RecommendedCurveCURVE448, 0), 448, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509},
+		{"ML-KEM by the number in its name", kmip.CryptographicAlgorithmMLKEM768, 768, nil, 9472, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509},
+		{"ML-KEM by its length", kmip.CryptographicAlgorithmMLKEM512, 6400, nil, 6400, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509},
+		{"ML-KEM of another length", kmip.CryptographicAlgorithmMLKEM768, 512, nil, 0, 0, 0},
+		{"ML-DSA", kmip.CryptographicAlgorithmMLDSA65, 0, nil, 15616, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509},
+		{"SLH-DSA", kmip.CryptographicAlgorithmSLHDSASHAKE128f, 128, nil, 256, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509},
+		{"ECMQV", kmip.CryptographicAlgorithmECMQV, 256, domain(kmip.RecommendedCurveP256, 0), 0, 0, 0},
+		{"SM2", kmip.CryptographicAlgorithmSM2, 256, nil, 0, 0, 0},
 		{"Ed25519 as ECDSA", kmip.CryptographicAlgorithmECDSA, 0, domain(kmip.RecommendedCurveCURVE25519, 0), 256, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509},
 	} {
 		t.Run(c.name, func(t *testing.T) {

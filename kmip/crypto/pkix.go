@@ -30,12 +30,20 @@ type (
 )
 
 // pkixParsers are the algorithms by object identifier.
-var pkixParsers = map[string]pkixParser{
-	oidDSA:     {parseDSAPrivate, parseDSAPublic},
-	oidDHPKCS3: {parseDHPrivate(parsePKCS3), parseDHPublic(parsePKCS3)},
-	oidDHX942:  {parseDHPrivate(parseX942), parseDHPublic(parseX942)},
-	oidECKey:   {parseKoblitzPKCS8, parseKoblitzSPKI},
-}
+var pkixParsers = func() map[string]pkixParser {
+	all := map[string]pkixParser{
+		oidDSA:     {parseDSAPrivate, parseDSAPublic},
+		oidDHPKCS3: {parseDHPrivate(parsePKCS3), parseDHPublic(parsePKCS3)},
+		oidDHX942:  {parseDHPrivate(parseX942), parseDHPublic(parseX942)},
+		oidECKey:   {parseKoblitzPKCS8, parseKoblitzSPKI},
+		oidEd448:   {curvePrivate(newEd448Private), barePublic(newEd448Public)},
+		oidX448:    {curvePrivate(newX448Private), barePublic(newX448Public)},
+	}
+	for _, a := range quantumAlgorithms {
+		all[a.oid] = pkixParser{a.pkcs8, barePublic(a.public)}
+	}
+	return all
+}()
 
 // parsePKCS8 reads a PrivateKeyInfo.
 func parsePKCS8(der []byte) (any, error) {
