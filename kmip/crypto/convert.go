@@ -79,6 +79,8 @@ func ConvertPrivate(key crypto.PrivateKey, want kmip.KeyFormatType) (KeyMaterial
 	var err error
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
+		k = withPrimes(k)
+		key = k
 		switch {
 		case want == kmip.KeyFormatTypeTransparentRSAPrivateKey:
 			return transparentMaterial(key, want, transparentRSAPrivate(k)), nil
