@@ -40,7 +40,7 @@ type NameFields struct {
 // InspectCertificate reads a certificate in DER. Returns KindInvalidField if it
 // is not one.
 func InspectCertificate(der []byte) (CertificateInfo, error) {
-	c, err := x509.ParseCertificate(der)
+	c, err := parseCertificate(der)
 	if err != nil {
 		return CertificateInfo{}, kmip.FailFrom(err, kmip.KindInvalidField, "the Certificate Value is not an X.509 certificate")
 	}
@@ -56,10 +56,10 @@ func InspectCertificate(der []byte) (CertificateInfo, error) {
 		NotBefore:           c.NotBefore,
 		NotAfter:            c.NotAfter,
 		SignatureAlgorithm:  signatureAlgorithms[c.SignatureAlgorithm],
-		PublicKeyAlgorithm:  AlgorithmOf(c.PublicKey),
-		PublicKeyBits:       Length(c.PublicKey),
 	}
-	if c.PublicKeyAlgorithm == x509.DSA {
+	if key, err := parseSPKI(c.RawSubjectPublicKeyInfo); err == nil {
+		info.PublicKeyAlgorithm, info.PublicKeyBits = AlgorithmOf(key), Length(key)
+	} else if c.PublicKeyAlgorithm == x509.DSA {
 		info.PublicKeyAlgorithm = kmip.CryptographicAlgorithmDSA
 	}
 	return info, nil

@@ -7,7 +7,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
-	"math/big"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/secret"
@@ -80,6 +79,8 @@ func ConvertPrivate(key crypto.PrivateKey, want kmip.KeyFormatType) (KeyMaterial
 	var err error
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
+		k = withPrimes(k)
+		key = k
 		switch {
 		case want == kmip.KeyFormatTypeTransparentRSAPrivateKey:
 			return transparentMaterial(key, want, transparentRSAPrivate(k)), nil
@@ -89,10 +90,10 @@ func ConvertPrivate(key crypto.PrivateKey, want kmip.KeyFormatType) (KeyMaterial
 			der = x509.MarshalPKCS1PrivateKey(k)
 		}
 	case *ecdsa.PrivateKey:
-		switch want {
-		case kmip.KeyFormatTypeECPrivateKey:
+		switch {
+		case want == kmip.KeyFormatTypeECPrivateKey:
 			der, err = x509.MarshalECPrivateKey(k)
-		case kmip.KeyFormatTypeTransparentECPrivateKey, kmip.KeyFormatTypeTransparentECDSAPrivateKey, kmip.KeyFormatTypeTransparentECDHPrivateKey:
+		case isTransparentECPrivate(want):
 			d, rawErr := k.Bytes()
 			if rawErr != nil {
 				return KeyMaterial{}, errFormat(want)
@@ -100,7 +101,7 @@ func ConvertPrivate(key crypto.PrivateKey, want kmip.KeyFormatType) (KeyMaterial
 			defer clear(d)
 			return transparentMaterial(key, want, kmip.Structure(kmip.TagKeyMaterial,
 				kmip.Enumeration(kmip.TagRecommendedCurve, curveOf(k.Curve)),
-				bigInteger(kmip.TagD, new(big.Int).SetBytes(d)))), nil
+				bigIntegerBytes(kmip.TagD, d))), nil
 		}
 	case ed25519.PrivateKey:
 		if want == kmip.KeyFormatTypeRaw {
@@ -134,8 +135,7 @@ func ConvertPublic(key crypto.PublicKey, want kmip.KeyFormatType) (KeyMaterial, 
 			return transparentMaterial(key, want, transparentRSAPublic(k)), nil
 		}
 	case *ecdsa.PublicKey:
-		switch want {
-		case kmip.KeyFormatTypeTransparentECPublicKey, kmip.KeyFormatTypeTransparentECDSAPublicKey, kmip.KeyFormatTypeTransparentECDHPublicKey:
+		if isTransparentECPublic(want) {
 			point, pointErr := k.Bytes()
 			if pointErr != nil {
 				return KeyMaterial{}, errFormat(want)

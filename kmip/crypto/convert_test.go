@@ -156,10 +156,15 @@ func TestTransparentRSAParts(t *testing.T) {
 		{"everything", []kmip.Tag{kmip.TagModulus, kmip.TagPrivateExponent, kmip.TagPublicExponent, kmip.TagP, kmip.TagQ}, false},
 		{"primes and Public Exponent", []kmip.Tag{kmip.TagModulus, kmip.TagPublicExponent, kmip.TagP, kmip.TagQ}, false},
 		{"primes and Private Exponent", []kmip.Tag{kmip.TagModulus, kmip.TagPrivateExponent, kmip.TagP, kmip.TagQ}, false},
+		{"primes and their exponents", []kmip.Tag{kmip.TagModulus, kmip.TagP, kmip.TagQ, kmip.TagPrimeExponentP, kmip.TagPrimeExponentQ}, false},
+		{"primes alone", []kmip.Tag{kmip.TagModulus, kmip.TagP, kmip.TagQ}, false},
 		{"exponents without primes", []kmip.Tag{kmip.TagModulus, kmip.TagPrivateExponent, kmip.TagPublicExponent}, false},
+		{"Private Exponent alone", []kmip.Tag{kmip.TagModulus, kmip.TagPrivateExponent}, false},
+		{"prime exponents and Public Exponent", []kmip.Tag{kmip.TagModulus, kmip.TagPublicExponent, kmip.TagPrimeExponentP, kmip.TagPrimeExponentQ}, false},
+		{"prime exponents alone", []kmip.Tag{kmip.TagModulus, kmip.TagPrimeExponentP, kmip.TagPrimeExponentQ}, false},
 		{"no Modulus", []kmip.Tag{kmip.TagPrivateExponent, kmip.TagPublicExponent}, true},
-		{"Private Exponent alone", []kmip.Tag{kmip.TagModulus, kmip.TagPrivateExponent}, true},
-		{"primes alone", []kmip.Tag{kmip.TagModulus, kmip.TagP, kmip.TagQ}, true},
+		{"Modulus alone", []kmip.Tag{kmip.TagModulus, kmip.TagPublicExponent}, true},
+		{"one prime exponent", []kmip.Tag{kmip.TagModulus, kmip.TagPublicExponent, kmip.TagPrimeExponentP}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			part := kmip.Structure(kmip.TagKeyMaterial)
@@ -181,6 +186,14 @@ func TestTransparentRSAParts(t *testing.T) {
 			r.Data = sealed.Data
 			if got, err := Decrypt(r); err != nil || string(got.Data) != "data" {
 				t.Errorf("Decrypt = %q, %v", got.Data, err)
+			}
+			m, err := Convert(kmip.ObjectTypePrivateKey, &kmip.KeyBlock{Format: r.Format, Transparent: &part}, kmip.KeyFormatTypePKCS8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole, err := ParsePrivate(m.Format, 0, m.Bytes.Reveal(), nil)
+			if err != nil || whole.(*rsa.PrivateKey).N.Cmp(key.N) != 0 || whole.(*rsa.PrivateKey).E != key.E {
+				t.Errorf("as PKCS#8: another key, %v", err)
 			}
 		})
 	}
@@ -215,7 +228,9 @@ func TestParseRefuses(t *testing.T) {
 		{"D beyond the order", true, kmip.KeyFormatTypeTransparentECPrivateKey, 0, nil, curve(kmip.RecommendedCurveP256, bigInteger(kmip.TagD, new(big.Int).Lsh(big.NewInt(1), 300))), kmip.KindInvalidField},
 		{"a point that is not on the curve", false, kmip.KeyFormatTypeTransparentECPublicKey, 0, nil, curve(kmip.RecommendedCurveP256, kmip.ByteString(kmip.TagQString, append([]byte{4}, make([]byte, 64)...))), kmip.KindInvalidField},
 		{"a compressed point that is none", false, kmip.KeyFormatTypeTransparentECPublicKey, 0, nil, curve(kmip.RecommendedCurveP256, kmip.ByteString(kmip.TagQString, []byte{2, 1})), kmip.KindInvalidField},
-		{"DSA", false, kmip.KeyFormatTypeTransparentDSAPublicKey, 0, nil, &empty, kmip.KindKeyFormat},
+		{"transparent DSA without fields", false, kmip.KeyFormatTypeTransparentDSAPublicKey, 0, nil, &empty, kmip.KindInvalidField},
+		{"transparent DH without structure", true, kmip.KeyFormatTypeTransparentDHPrivateKey, 0, nil, nil, kmip.KindInvalidField},
+		{"transparent symmetric key", true, kmip.KeyFormatTypeTransparentSymmetricKey, 0, nil, &empty, kmip.KindKeyFormat},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var err error

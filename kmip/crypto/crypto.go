@@ -98,6 +98,11 @@ func newCipher(r *CipherRequest, encrypt, inParts bool) (c parts, iv []byte, err
 	switch r.Algorithm {
 	case kmip.CryptographicAlgorithmRSA:
 		return newRSA(r, encrypt), nil, nil
+	case kmip.CryptographicAlgorithmMLKEM512, kmip.CryptographicAlgorithmMLKEM768, kmip.CryptographicAlgorithmMLKEM1024:
+		if encrypt {
+			return nil, nil, errEncapsulate()
+		}
+		return atOnce(r, decryptMLKEM), nil, nil
 	case kmip.CryptographicAlgorithmOneTimePad:
 		c, err = newOneTimePad(r)
 		return c, nil, err
@@ -110,13 +115,16 @@ func newCipher(r *CipherRequest, encrypt, inParts bool) (c parts, iv []byte, err
 	}
 }
 
-// newRSA takes the data at once.
 func newRSA(r *CipherRequest, encrypt bool) parts {
-	own := *r
-	compute := decryptRSA
 	if encrypt {
-		compute = encryptRSA
+		return atOnce(r, encryptRSA)
 	}
+	return atOnce(r, decryptRSA)
+}
+
+// atOnce makes a cipher of a computation that takes all the data at once.
+func atOnce(r *CipherRequest, compute func(*CipherRequest) (CipherResult, error)) parts {
+	own := *r
 	return &whole{compute: func(data, _ []byte) (StreamResult, error) {
 		own.Data = data
 		out, err := compute(&own)

@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -10,19 +11,50 @@ import (
 	"github.com/claviger/claviger/kmip"
 )
 
-// GenerateKeyPair makes a key pair with the randomness of the standard library.
+// GenerateKeyPair makes a key pair on a curve, or one that needs none: what
+// GenerateKeyPairWith does with the Recommended Curve alone.
+func GenerateKeyPair(alg kmip.CryptographicAlgorithm, lengthBits int32, curve kmip.RecommendedCurve) (private, public KeyMaterial, err error) {
+	if curve == 0 {
+		return GenerateKeyPairWith(alg, lengthBits, nil)
+	}
+	domain := kmip.Structure(kmip.TagCryptographicDomainParameters, kmip.Enumeration(kmip.TagRecommendedCurve, curve))
+	return GenerateKeyPairWith(alg, lengthBits, &domain)
+}
+
+// GenerateKeyPairWith makes a key pair with the randomness of the standard
+// library. domain is Cryptographic Domain Parameters (KMIP 2.1 §4.14), or nil.
 //
-// KMIP 2.1 §6.1.9 (Create Key Pair). RSA from 1024 to 8192 bits, a multiple of
-// eight. EC, ECDSA and ECDH on P-224, P-256, P-384 and P-521: the curve may be
-// given by Recommended Curve, by length, or by both if they agree. Ed25519. The
-// private key comes as PKCS#1, ECPrivateKey or PKCS#8 in this order, the public
-// one as PKCS#1 or X.509; Convert makes others of them.
+// KMIP 2.1 §6.1.9 (Create Key Pair):
+//
+//   - RSA from 1024 to 8192 bits, a multiple of eight.
+//   - EC, ECDSA and ECDH on P-224, P-256, P-384 and P-521: the curve may be given
+//     by Recommended Curve, by length, or by both if they agree; on SECP256K1 by
+//     Recommended Curve. On CURVE25519, ECDSA is Ed25519, EC and ECDH are X25519;
+//     on CURVE448 likewise.
+//   - Ed25519 and Ed448.
+//   - ML-KEM, ML-DSA and SLH-DSA in all parameter sets; a length is not needed.
+//   - DSA of 1024, 2048 and 3072 bits with a Qlength of FIPS 186-4, the larger
+//     one when none is given. The search for the group takes its time, two
+//     minutes at most.
+//   - DH of 2048, 3072, 4096, 6144 and 8192 bits in the groups of RFC 7919; with
+//     a Qlength in a group of its own, as for DSA.
+//
+// The private key comes as PKCS#1, ECPrivateKey, transparent for DSA and DH, or
+// PKCS#8, the public one as PKCS#1, transparent for DSA and DH, or X.509;
+// Convert makes others of them.
 //
 // Returns KindAttributeValue for algorithms, lengths and curves that are not
 // there. The results are the caller's to destroy.
-func GenerateKeyPair(alg kmip.CryptographicAlgorithm, lengthBits int32, curve kmip.RecommendedCurve) (private, public KeyMaterial, err error) {
-	switch {
-	case alg == kmip.CryptographicAlgorithmRSA:
+func GenerateKeyPairWith(alg kmip.CryptographicAlgorithm, lengthBits int32, domain *kmip.Item) (private, public KeyMaterial, err error) {
+	var curve kmip.RecommendedCurve
+	var qBits int32
+	if domain != nil {
+		c, _ := domain.Field(kmip.TagRecommendedCurve)
+		q, _ := domain.Field(kmip.TagQlength)
+		curve, qBits = kmip.RecommendedCurve(c.Uint32()), int32(q.Int) //nolint:gosec // 32 bits on the wire
+	}
+	switch alg {
+	case kmip.CryptographicAlgorithmRSA:
 		if lengthBits < 1024 || lengthBits > 8192 || lengthBits%8 != 0 {
 			return private, public, errKeyLength(alg, lengthBits)
 		}
@@ -31,37 +63,89 @@ func GenerateKeyPair(alg kmip.CryptographicAlgorithm, lengthBits int32, curve km
 			return private, public, errGenerate(err)
 		}
 		return pair(key, kmip.KeyFormatTypePKCS1, kmip.KeyFormatTypePKCS1)
-	case alg == kmip.CryptographicAlgorithmEd25519:
-		if lengthBits != 0 && lengthBits != 256 || curve != 0 && curve != kmip.RecommendedCurveCURVE25519 {
-			return private, public, errKeyLength(alg, lengthBits)
-		}
-		_, key, err := ed25519.GenerateKey(rand.Reader)
+	case kmip.CryptographicAlgorithmDSA:
+		key, err := generateDSA(lengthBits, qBits)
 		if err != nil {
-			return private, public, errGenerate(err)
+			return private, public, err
 		}
-		return pair(key, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509)
-	case isEC(alg) && alg != kmip.CryptographicAlgorithmECMQV:
+		return pair(key, kmip.KeyFormatTypeTransparentDSAPrivateKey, kmip.KeyFormatTypeTransparentDSAPublicKey)
+	case kmip.CryptographicAlgorithmDH:
+		key, err := generateDH(lengthBits, qBits)
+		if err != nil {
+			return private, public, err
+		}
+		return pair(key, kmip.KeyFormatTypeTransparentDHPrivateKey, kmip.KeyFormatTypeTransparentDHPublicKey)
+	case kmip.CryptographicAlgorithmEC, kmip.CryptographicAlgorithmECDSA, kmip.CryptographicAlgorithmECDH,
+		kmip.CryptographicAlgorithmEd25519, kmip.CryptographicAlgorithmEd448:
+		return generateOnCurve(alg, lengthBits, curve)
+	default:
+		if key, ok, err := generateQuantum(alg, lengthBits); ok {
+			if err != nil {
+				return private, public, err
+			}
+			return pair(key, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509)
+		}
+		return private, public, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Algorithm %v has no key pairs that can be made", alg)
+	}
+}
+
+// generateOnCurve makes a key of the algorithms that work on curves.
+func generateOnCurve(alg kmip.CryptographicAlgorithm, lengthBits int32, curve kmip.RecommendedCurve) (private, public KeyMaterial, err error) {
+	var key halves
+	privateFormat := kmip.KeyFormatTypePKCS8
+	switch edwards := edwardsCurves[alg]; {
+	case edwards != 0 && curve == 0:
+		curve = edwards
+	case edwards != 0 && curve != edwards:
+		return private, public, errCurve(alg)
+	}
+	signs := alg == kmip.CryptographicAlgorithmECDSA || isEdwards(alg)
+	switch {
+	case curve == kmip.RecommendedCurveCURVE25519 && signs:
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	case curve == kmip.RecommendedCurveCURVE448 && signs:
+		key, err = generateEd448()
+	case curve == kmip.RecommendedCurveCURVE25519:
+		key, err = ecdh.X25519().GenerateKey(rand.Reader)
+	case curve == kmip.RecommendedCurveCURVE448:
+		key, err = generateX448()
+	case curve == kmip.RecommendedCurveSECP256K1:
+		privateFormat = kmip.KeyFormatTypeECPrivateKey
+		key, err = generateKoblitz()
+	default:
 		if curve == 0 {
 			curve = curveOfLength(lengthBits)
 		}
 		c, ok := curves[curve]
 		if !ok {
-			return private, public, kmip.Fail(kmip.KindAttributeValue, "no Recommended Curve that is supported is given")
+			return private, public, errCurve(alg)
 		}
-		if lengthBits != 0 && int(lengthBits) != c.Params().BitSize {
-			return private, public, errKeyLength(alg, lengthBits)
-		}
-		key, err := ecdsa.GenerateKey(c, rand.Reader)
-		if err != nil {
-			return private, public, errGenerate(err)
-		}
-		return pair(key, kmip.KeyFormatTypeECPrivateKey, kmip.KeyFormatTypeX509)
-	default:
-		return private, public, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Algorithm %v has no key pairs that can be made", alg)
+		privateFormat = kmip.KeyFormatTypeECPrivateKey
+		key, err = ecdsa.GenerateKey(c, rand.Reader)
 	}
+	if err != nil {
+		return private, public, errGenerate(err)
+	}
+	if lengthBits != 0 && lengthBits != Length(key) {
+		return private, public, errKeyLength(alg, lengthBits)
+	}
+	return pair(key, privateFormat, kmip.KeyFormatTypeX509)
 }
 
-func pair(key crypto.Signer, privateFormat, publicFormat kmip.KeyFormatType) (private, public KeyMaterial, err error) {
+// edwardsCurves are the curves of the algorithms that have one only.
+var edwardsCurves = map[kmip.CryptographicAlgorithm]kmip.RecommendedCurve{
+	kmip.CryptographicAlgorithmEd25519: kmip.RecommendedCurveCURVE25519,
+	kmip.CryptographicAlgorithmEd448:   kmip.RecommendedCurveCURVE448,
+}
+
+// halves is a private key that knows its public half.
+type halves interface{ Public() crypto.PublicKey }
+
+func errCurve(alg kmip.CryptographicAlgorithm) error {
+	return kmip.Fail(kmip.KindAttributeValue, "no Recommended Curve that is supported for %v is given", alg)
+}
+
+func pair(key halves, privateFormat, publicFormat kmip.KeyFormatType) (private, public KeyMaterial, err error) {
 	if private, err = ConvertPrivate(key, privateFormat); err != nil {
 		return KeyMaterial{}, KeyMaterial{}, err
 	}

@@ -2,11 +2,11 @@ package crypto
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
-	"errors"
 	"math/big"
 	"net"
 	"time"
@@ -57,7 +57,8 @@ func IssueCertificate(r IssueRequest) (der []byte, err error) {
 		return nil, err
 	}
 	key, replace := public, false
-	if _, other := public.(otherKey); other { // crypto/x509 cannot write it
+	switch public.(type) {
+	case otherKey, *ecdh.PublicKey: // crypto/x509 cannot write it
 		key, replace = issuer.PublicKey, true
 	}
 	der, err = x509.CreateCertificate(rand.Reader, template, issuer, key, r.IssuerKey)
@@ -180,25 +181,15 @@ func keyUsage(mask kmip.CryptographicUsageMask, public any) x509.KeyUsage {
 // replaceKey puts another SubjectPublicKeyInfo into a certificate and signs it
 // again: the issuer's algorithm is that of the certificate.
 func replaceKey(der, spki []byte, issuer *x509.Certificate, key crypto.Signer) ([]byte, error) {
-	const keyField = 6 // after version, serial number, signature, issuer, validity and subject
-	var certificate struct {
-		TBS       asn1.RawValue
-		Algorithm asn1.RawValue
-		Signature asn1.BitString
-	}
-	var fields []asn1.RawValue
 	parsed, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(unmarshal(der, &certificate), unmarshal(certificate.TBS.FullBytes, &fields)); err != nil {
-		return nil, err
-	}
-	fields[keyField] = asn1.RawValue{FullBytes: spki}
-	tbs, err := asn1.Marshal(fields)
+	certificate, _, err := withKey(der, spki)
 	if err != nil {
 		return nil, err
 	}
+	tbs := certificate.TBS.FullBytes
 	var hash crypto.Hash
 	switch parsed.SignatureAlgorithm {
 	case x509.SHA256WithRSA, x509.ECDSAWithSHA256:
@@ -224,7 +215,6 @@ func replaceKey(der, spki []byte, issuer *x509.Certificate, key crypto.Signer) (
 	if err := issuer.CheckSignature(parsed.SignatureAlgorithm, tbs, signature); err != nil {
 		return nil, err
 	}
-	certificate.TBS = asn1.RawValue{FullBytes: tbs}
 	certificate.Signature = asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}
 	return asn1.Marshal(certificate)
 }

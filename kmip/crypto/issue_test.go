@@ -124,6 +124,34 @@ func TestIssueCertificateOfARequest(t *testing.T) {
 	}
 }
 
+// Keys that crypto/x509 cannot write, and some that it cannot read.
+func TestIssueCertificateOfOtherKeys(t *testing.T) {
+	_, edIssuer, _ := ed25519.GenerateKey(rand.Reader)
+	rsaIssuer, _ := rsa.GenerateKey(rand.Reader, 2048)
+	for _, c := range otherKeys {
+		for _, issuer := range []crypto.Signer{newECDSA(t), edIssuer, rsaIssuer} {
+			_, public := opensslKey(t, c.name, c.alg)
+			ca := authority(t, issuer)
+			der, err := IssueCertificate(IssueRequest{
+				PublicKey: public, SubjectText: "CN=leaf", NotBefore: begin, NotAfter: end, Usage: kmip.CryptographicUsageMaskUnrestricted, IssuerCert: ca, IssuerKey: issuer,
+			})
+			if err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if state, err := ValidateChain([][]byte{ca, der}, begin.AddDate(1, 0, 0)); err != nil || state != kmip.ValidityIndicatorValid {
+				t.Errorf("%s: the chain is %v, %v", c.name, state, err)
+			}
+			info, err := InspectCertificate(der)
+			if err != nil || info.PublicKeyAlgorithm != c.alg || info.PublicKeyBits != c.bits || info.SubjectName.Text != "CN=leaf" {
+				t.Errorf("%s: %v of %d bits, %v", c.name, info.PublicKeyAlgorithm, info.PublicKeyBits, err)
+			}
+			if key, err := CertificateKey(der); err != nil || !key.Bytes.Equal(public.Material) || key.LengthBits != c.bits {
+				t.Errorf("%s: another key: %v", c.name, err)
+			}
+		}
+	}
+}
+
 func TestIssueCertificateRefuses(t *testing.T) {
 	key, other := newECDSA(t), newECDSA(t)
 	_, public := pairOf(t, kmip.CryptographicAlgorithmEC, 256, 0)

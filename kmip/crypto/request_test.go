@@ -32,6 +32,9 @@ func TestParseRequest(t *testing.T) {
 		{"pss.csr", "rsa.spki", kmip.CertificateRequestTypePKCS10, kmip.CryptographicAlgorithmRSA, 1024},
 		{"p384.csr", "p384.spki", kmip.CertificateRequestTypePKCS10, kmip.CryptographicAlgorithmECDSA, 384},
 		{"p384.csr.pem", "p384.spki", kmip.CertificateRequestTypePEM, kmip.CryptographicAlgorithmECDSA, 384},
+		{"secp256k1.csr", "secp256k1.spki", kmip.CertificateRequestTypePKCS10, kmip.CryptographicAlgorithmECDSA, 256},
+		{"ed448.csr", "ed448.spki", kmip.CertificateRequestTypePKCS10, kmip.CryptographicAlgorithmEd448, 448},
+		{"dsa.csr", "dsa.spki", kmip.CertificateRequestTypePKCS10, kmip.CryptographicAlgorithmDSA, 2048},
 		{"ed25519.csr", "ed25519.spki", kmip.CertificateRequestTypePKCS10, kmip.CryptographicAlgorithmEd25519, 256},
 		{"crmf.der", "p384.spki", kmip.CertificateRequestTypeCRMF, kmip.CryptographicAlgorithmECDSA, 384},
 	} {

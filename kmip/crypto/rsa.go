@@ -1,13 +1,16 @@
 package crypto
 
 import (
+	"crypto"
 	"crypto/rsa"
+	"math/big"
 
 	"github.com/claviger/claviger/kmip"
 )
 
 // encryptRSA encrypts with a public key, or with the public half of a private
-// one: OAEP, or PKCS #1 v1.5 (RFC 8017 §7).
+// one: OAEP, PKCS #1 v1.5 (RFC 8017 §7), or without padding, where the data is a
+// number smaller than the modulus.
 func encryptRSA(r *CipherRequest) (CipherResult, error) {
 	key, err := rsaPublicKey(r)
 	if err != nil {
@@ -24,6 +27,8 @@ func encryptRSA(r *CipherRequest) (CipherResult, error) {
 	case kmip.PaddingMethodPKCS1V15:
 		//lint:ignore SA1019 the protocol has it; decryption is the dangerous half
 		data, err = rsa.EncryptPKCS1v15(r.rand(), key, r.Data) //nolint:staticcheck // the protocol has it; decryption is the dangerous half
+	case kmip.PaddingMethodNone:
+		data, err = modExp(new(big.Int).SetBytes(r.Data), big.NewInt(int64(key.E)), key.N)
 	default:
 		return CipherResult{}, errRSAPadding(r.Parameters.PaddingMethod)
 	}
@@ -33,15 +38,31 @@ func encryptRSA(r *CipherRequest) (CipherResult, error) {
 	return CipherResult{Data: data}, nil
 }
 
-// decryptRSA decrypts with a private key. PKCS #1 v1.5 is not there: whoever
-// may ask whether its padding is right can decrypt without the key.
+// decryptRSA decrypts with a private key what encryptRSA makes. Whatever is
+// wrong with the data, the answer is one.
+//
+// PKCS #1 v1.5 tells by that answer whether its padding is right, and whoever
+// may ask often enough can decrypt by it (Bleichenbacher). Here that is no more
+// than what he is asked to be given: the answer to the right padding is the plain
+// text, and who may ask is decided by the Cryptographic Usage Mask and the
+// policy. But a key for this, or for no padding, should not sign as well: to
+// decrypt without padding is to sign without padding. A suite may forbid both.
 func decryptRSA(r *CipherRequest) (CipherResult, error) {
-	if r.Parameters.PaddingMethod != kmip.PaddingMethodOAEP {
-		return CipherResult{}, errRSAPadding(r.Parameters.PaddingMethod)
-	}
-	opts, err := oaepOptions(&r.Parameters)
-	if err != nil {
-		return CipherResult{}, err
+	padding := r.Parameters.PaddingMethod
+	var opts crypto.DecrypterOpts
+	switch padding {
+	case kmip.PaddingMethodOAEP:
+		oaep, err := oaepOptions(&r.Parameters)
+		if err != nil {
+			return CipherResult{}, err
+		}
+		opts = oaep
+	case kmip.PaddingMethodPKCS1V15:
+		//lint:ignore SA1019 the protocol has it; see above
+		opts = &rsa.PKCS1v15DecryptOptions{} //nolint:staticcheck // the protocol has it; see above
+	case kmip.PaddingMethodNone:
+	default:
+		return CipherResult{}, errRSAPadding(padding)
 	}
 	parsed, err := ParsePrivate(r.Format, r.Algorithm, r.Key.Reveal(), r.Transparent)
 	if err != nil {
@@ -51,7 +72,12 @@ func decryptRSA(r *CipherRequest) (CipherResult, error) {
 	if !ok {
 		return CipherResult{}, kmip.Fail(kmip.KindInvalidField, "the key is not an RSA key")
 	}
-	data, err := key.Decrypt(r.rand(), r.Data, opts)
+	var data []byte
+	if padding == kmip.PaddingMethodNone {
+		data, err = modExp(new(big.Int).SetBytes(r.Data), key.D, key.N)
+	} else {
+		data, err = key.Decrypt(r.rand(), r.Data, opts)
+	}
 	if err != nil {
 		return CipherResult{}, errDecrypt()
 	}

@@ -77,6 +77,7 @@ func TestOAEP(t *testing.T) {
 func TestRSARefusals(t *testing.T) {
 	private, public := rsaPair(t)
 	oaep := kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodOAEP}
+	raw := kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodNone}
 	for _, c := range []struct {
 		name string
 		do   func(CipherRequest) (CipherResult, error)
@@ -85,7 +86,10 @@ func TestRSARefusals(t *testing.T) {
 	}{
 		{"no padding method", Encrypt, rsaRequest(public, kmip.CryptographicParameters{}, nil), kmip.KindParametersMissing},
 		{"a padding that is not there", Encrypt, rsaRequest(public, kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodX931}, nil), kmip.KindParametersUnsupported},
-		{"PKCS1 v1.5 decryption", Decrypt, rsaRequest(private, kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodPKCS1V15}, make([]byte, 128)), kmip.KindParametersUnsupported},
+		{"a decryption padding that is not there", Decrypt, rsaRequest(private, kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodX931}, make([]byte, 128)), kmip.KindParametersUnsupported},
+		{"PKCS1 v1.5 with another padding", Decrypt, rsaRequest(private, kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodPKCS1V15}, make([]byte, 128)), kmip.KindCryptographicFailure},
+		{"a number beyond the modulus", Encrypt, rsaRequest(public, raw, bytes.Repeat([]byte{0xff}, 128)), kmip.KindCryptographicFailure},
+		{"a ciphertext beyond the modulus", Decrypt, rsaRequest(private, raw, bytes.Repeat([]byte{0xff}, 128)), kmip.KindCryptographicFailure},
 		{"a hash that is not there", Encrypt, rsaRequest(public, kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodOAEP, HashingAlgorithm: kmip.HashingAlgorithmTiger}, nil), kmip.KindParametersUnsupported},
 		{"a mask generator that is not there", Encrypt, rsaRequest(public, kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodOAEP, MaskGenerator: 2}, nil), kmip.KindParametersUnsupported},
 		{"data that is too long", Encrypt, rsaRequest(public, oaep, make([]byte, 128)), kmip.KindCryptographicFailure},
@@ -99,7 +103,36 @@ func TestRSARefusals(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Encrypt(rsaRequest(public, kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodPKCS1V15}, []byte("data"))); err != nil {
-		t.Errorf("PKCS1 v1.5 encryption: %v", err)
+}
+
+func TestRSAPKCS1V15(t *testing.T) {
+	private, public := rsaPair(t)
+	p := kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodPKCS1V15}
+	sealed, err := Encrypt(rsaRequest(public, p, []byte("data")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Decrypt(rsaRequest(private, p, sealed.Data)); err != nil || string(got.Data) != "data" {
+		t.Errorf("Decrypt = %q, %v", got.Data, err)
+	}
+	oaep := kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodOAEP}
+	if _, err := Decrypt(rsaRequest(private, oaep, sealed.Data)); err == nil || err.Error() != errDecrypt().Error() {
+		t.Errorf("as OAEP: %v", err)
+	}
+}
+
+// The ciphertext is that of OpenSSL: see testdata/openssl/make.sh.
+func TestRSAWithoutPadding(t *testing.T) {
+	private, public := opensslKey(t, "rsa", kmip.CryptographicAlgorithmRSA)
+	p := kmip.CryptographicParameters{PaddingMethod: kmip.PaddingMethodNone}
+	number := bytes.Repeat([]byte{1}, 127)
+	r := CipherRequest{Algorithm: kmip.CryptographicAlgorithmRSA, Key: public.Material, Format: public.Format, Parameters: p, Data: number}
+	sealed, err := Encrypt(r)
+	if err != nil || !bytes.Equal(sealed.Data, openssl(t, "rsa.raw")) {
+		t.Errorf("Encrypt = %x, %v", sealed.Data, err)
+	}
+	r.Key, r.Format, r.Data = private.Material, private.Format, openssl(t, "rsa.raw")
+	if got, err := Decrypt(r); err != nil || !bytes.Equal(got.Data, append([]byte{0}, number...)) {
+		t.Errorf("Decrypt = %x, %v", got.Data, err)
 	}
 }

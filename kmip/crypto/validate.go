@@ -71,7 +71,7 @@ func parseChain(certs [][]byte) ([]*x509.Certificate, error) {
 	}
 	var chain []*x509.Certificate
 	for _, der := range certs {
-		c, err := x509.ParseCertificate(der)
+		c, err := parseCertificate(der)
 		if err != nil {
 			return nil, kmip.FailFrom(err, kmip.KindInvalidField, "one of the chain is not an X.509 certificate")
 		}

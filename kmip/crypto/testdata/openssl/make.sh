@@ -11,7 +11,7 @@ key() { # name, then arguments of genpkey
 	name=$1
 	shift
 	openssl genpkey "$@" -out "$work/$name.pem" 2>/dev/null
-	openssl pkey -in "$work/$name.pem" -outform DER -out "$name.p8"
+	openssl pkcs8 -topk8 -nocrypt -in "$work/$name.pem" -outform DER -out "$name.p8"
 	openssl pkey -in "$work/$name.pem" -pubout -outform DER -out "$name.spki"
 	openssl pkey -in "$work/$name.pem" -pubout -out "$work/$name.pub"
 }
