@@ -13,7 +13,7 @@ IMAGE    ?= claviger:local
 # Packages with concurrency of their own.
 RACE     ?= ./store/... ./hsm/... ./kmip/custody/... ./kmip/server/... ./kmip/wire/... ./kmip/client/... ./kmip/operation/... ./admin/... ./cmd/...
 
-.PHONY: build run test test-packages race fuzz lint bench conformance image clean
+.PHONY: build run test test-packages race fuzz lint bench conformance conformance-report image clean
 
 build: ## the program, into ./bin
 	CGO_ENABLED=1 go build -trimpath -o bin/claviger ./cmd/claviger
@@ -52,6 +52,9 @@ bench: ## Go benchmarks, then the server beside PyKMIP's; writes docs/performanc
 
 conformance: ## the OASIS cases of CONFORMANCE_DIR, on STORE=sqlite or postgres
 	STORE=$(STORE) go test -count 1 -timeout 20m -v -run '^TestConformance$$' ./testenv/interop
+
+conformance-report: ## the same on both stores; writes docs/conformance.md
+	STORE=sqlite,postgres CLAVIGER_CONFORMANCE_REPORT=docs/conformance.md go test -count 1 -timeout 20m -v -run '^TestConformance$$' ./testenv/interop
 
 image: ## the container image (BASE_IMAGE=… for another base)
 	mkdir -p deploy/build
