@@ -8,6 +8,7 @@ GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 10s
+PARSER_FUZZTIME ?= $(FUZZTIME)
 STORE    ?= sqlite
 IMAGE    ?= claviger:local
 # Packages with concurrency of their own.
@@ -30,8 +31,8 @@ test: test-packages ## all tests, none skipped for want of a program
 race: ## the race detector on what runs concurrently
 	go test -race $(RACE)
 
-fuzz: ## every fuzz target for FUZZTIME
-	FUZZTIME=$(FUZZTIME) testenv/scripts/fuzz.sh
+fuzz: ## every fuzz target for FUZZTIME, the parsers of messages for PARSER_FUZZTIME
+	FUZZTIME=$(FUZZTIME) PARSER_FUZZTIME=$(PARSER_FUZZTIME) testenv/scripts/fuzz.sh
 
 bin/gofumpt bin/staticcheck bin/golangci-lint: Makefile
 	GOBIN=$(CURDIR)/bin go install $(GOFUMPT)
