@@ -8,12 +8,13 @@ GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 10s
+PARSER_FUZZTIME ?= $(FUZZTIME)
 STORE    ?= sqlite
 IMAGE    ?= claviger:local
 # Packages with concurrency of their own.
 RACE     ?= ./store/... ./hsm/... ./kmip/custody/... ./kmip/server/... ./kmip/wire/... ./kmip/client/... ./kmip/operation/... ./admin/... ./cmd/...
 
-.PHONY: build run test test-packages race fuzz lint bench conformance image clean
+.PHONY: build run test test-packages race fuzz lint bench conformance conformance-report image clean
 
 build: ## the program, into ./bin
 	CGO_ENABLED=1 go build -trimpath -o bin/claviger ./cmd/claviger
@@ -30,8 +31,8 @@ test: test-packages ## all tests, none skipped for want of a program
 race: ## the race detector on what runs concurrently
 	go test -race $(RACE)
 
-fuzz: ## every fuzz target for FUZZTIME
-	FUZZTIME=$(FUZZTIME) testenv/scripts/fuzz.sh
+fuzz: ## every fuzz target for FUZZTIME, the parsers of messages for PARSER_FUZZTIME
+	FUZZTIME=$(FUZZTIME) PARSER_FUZZTIME=$(PARSER_FUZZTIME) testenv/scripts/fuzz.sh
 
 bin/gofumpt bin/staticcheck bin/golangci-lint: Makefile
 	GOBIN=$(CURDIR)/bin go install $(GOFUMPT)
@@ -52,6 +53,9 @@ bench: ## Go benchmarks, then the server beside PyKMIP's; writes docs/performanc
 
 conformance: ## the OASIS cases of CONFORMANCE_DIR, on STORE=sqlite or postgres
 	STORE=$(STORE) go test -count 1 -timeout 20m -v -run '^TestConformance$$' ./testenv/interop
+
+conformance-report: ## the same on both stores; writes docs/conformance.md
+	STORE=sqlite,postgres CLAVIGER_CONFORMANCE_REPORT=docs/conformance.md go test -count 1 -timeout 20m -v -run '^TestConformance$$' ./testenv/interop
 
 image: ## the container image (BASE_IMAGE=… for another base)
 	mkdir -p deploy/build

@@ -20,6 +20,25 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// BenchmarkParseText is the same request in the other encodings, a copy of it
+// included.
+func BenchmarkParseText(b *testing.B) {
+	for _, e := range []Encoding{XML, JSON} {
+		message := e.Append(nil, getRequest())
+		buf := make([]byte, len(message))
+		b.Run(e.String(), func(b *testing.B) {
+			b.SetBytes(int64(len(message)))
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(buf, message)
+				if _, err := e.Parse(buf, DefaultLimits()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkReadMessage(b *testing.B) {
 	message := Append(nil, getRequest())
 	r := bytes.NewReader(message)

@@ -6,7 +6,9 @@ import "github.com/claviger/claviger/kmip"
 // twice: the first pass checks the syntax and counts the items, so that the
 // second can build the tree in memory of the right size. Each byte is looked
 // at a fixed number of times, whatever the nesting, and values are undone in
-// place: the tree is all that a message costs.
+// place: the tree is all that a message costs. The readers of the standard
+// library hand out values as strings, which nobody can overwrite; here they are
+// the judges of the tests.
 type text struct {
 	encoding Encoding
 	b        []byte
