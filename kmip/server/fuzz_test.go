@@ -68,7 +68,7 @@ func messages(v kmip.Version) [][]byte {
 		after(kmip.OperationGet, &payload.GetRequest{UniqueIdentifier: here}),
 		after(kmip.OperationGetAttributes, &payload.GetAttributesRequest{UniqueIdentifier: here}),
 		after(kmip.OperationGetAttributeList, &payload.GetAttributeListRequest{UniqueIdentifier: here}),
-		after(kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: here, Data: make([]byte, 16)}),
+		after(kmip.OperationEncrypt, &payload.EncryptRequest{UniqueIdentifier: here, Data: payload.Data{Bytes: make([]byte, 16)}}),
 		after(kmip.OperationLocate, &payload.LocateRequest{}),
 		after(kmip.OperationRevoke, &payload.RevokeRequest{UniqueIdentifier: here, RevocationReason: &payload.RevocationReason{RevocationReasonCode: kmip.RevocationReasonCodeKeyCompromise}}),
 		after(kmip.OperationDestroy, &payload.DestroyRequest{UniqueIdentifier: here}),
