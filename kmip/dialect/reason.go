@@ -143,11 +143,28 @@ func Reason(v kmip.Version, op kmip.Operation, kind kmip.Kind) kmip.ResultReason
 	for column > 0 && row[column] == 0 {
 		column--
 	}
-	c := codec{v}
-	if !c.valueExists(kmip.TagResultReason, uint32(row[column])) {
-		return kmip.ResultReasonGeneralFailure
+	return codec{v}.reason(row[column])
+}
+
+// before are the reasons that KMIP 1.x gave what has a reason of its own since.
+var before = map[kmip.ResultReason]kmip.ResultReason{
+	kmip.ResultReasonSensitive:           kmip.ResultReasonPermissionDenied,
+	kmip.ResultReasonNotExtractable:      kmip.ResultReasonPermissionDenied,
+	kmip.ResultReasonKeyValueNotPresent:  kmip.ResultReasonIllegalOperation, // "only has attributes" (1.0 §11.11)
+	kmip.ResultReasonEncodingOptionError: kmip.ResultReasonInvalidField,
+	kmip.ResultReasonAttestationRequired: kmip.ResultReasonPermissionDenied,
+	kmip.ResultReasonAttestationFailed:   kmip.ResultReasonPermissionDenied,
+}
+
+// reason is a reason as the version has it.
+func (c codec) reason(r kmip.ResultReason) kmip.ResultReason {
+	if c.valueExists(kmip.TagResultReason, uint32(r)) {
+		return r
 	}
-	return row[column]
+	if older, ok := before[r]; ok && c.old() {
+		return older
+	}
+	return kmip.ResultReasonGeneralFailure
 }
 
 // messageOf is the sentence for the client: that of the failure, and nothing
