@@ -156,3 +156,8 @@ func (s *server) lastRecord() (operation, object, outcome string) {
 func batch(op kmip.Operation, p any) payload.RequestItem {
 	return payload.RequestItem{Operation: op, Payload: p}
 }
+
+// opaqueKey is a key whose material is one byte string.
+func opaqueKey(t kmip.ObjectType, format kmip.KeyFormatType, material []byte) *kmip.Object {
+	return &kmip.Object{Type: t, Key: &kmip.KeyBlock{Format: format, Material: secret.Copy(material)}}
+}
