@@ -519,7 +519,7 @@ var payloadTables = map[kmip.Operation]payloadTable{
 		request: []payloadField{
 			{kmip.TagUniqueIdentifier, span{kmip.V14, kmip.V30}, 0xf0, 0},
 			{kmip.TagReplaceExisting, span{kmip.V14, kmip.V30}, 0, 0},
-			{kmip.TagKeyWrapType, span{kmip.V14, kmip.V14}, 0, 0},
+			{kmip.TagKeyWrapType, span{kmip.V14, kmip.V30}, 0, 0},
 			{kmip.TagAttribute, span{kmip.V14, kmip.V14}, 0x10, 0x10},
 			{0, span{kmip.V14, kmip.V14}, 0x10, 0},
 			{kmip.TagObjectType, span{kmip.V20, kmip.V30}, 0xe0, 0},
