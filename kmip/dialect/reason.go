@@ -14,7 +14,7 @@ var reasons = map[kmip.Kind][4]kmip.ResultReason{
 	kmip.KindObjectNotFound:          {kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound},
 	kmip.KindObjectDestroyed:         {kmip.ResultReasonPermissionDenied, kmip.ResultReasonObjectDestroyed},
 	kmip.KindObjectArchived:          {kmip.ResultReasonObjectArchived},
-	kmip.KindObjectExists:            {kmip.ResultReasonInvalidField, kmip.ResultReasonObjectAlreadyExists},
+	kmip.KindObjectExists:            {kmip.ResultReasonObjectAlreadyExists},
 	kmip.KindNoPlaceholder:           {kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound},
 	kmip.KindWrongState:              {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
 	kmip.KindNoTransition:            {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
@@ -152,6 +152,7 @@ var before = map[kmip.ResultReason]kmip.ResultReason{
 	kmip.ResultReasonNotExtractable:      kmip.ResultReasonPermissionDenied,
 	kmip.ResultReasonKeyValueNotPresent:  kmip.ResultReasonIllegalOperation, // "only has attributes" (1.0 §11.11)
 	kmip.ResultReasonEncodingOptionError: kmip.ResultReasonInvalidField,
+	kmip.ResultReasonObjectAlreadyExists: kmip.ResultReasonInvalidField,
 	kmip.ResultReasonAttestationRequired: kmip.ResultReasonPermissionDenied,
 	kmip.ResultReasonAttestationFailed:   kmip.ResultReasonPermissionDenied,
 }

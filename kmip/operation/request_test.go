@@ -1,9 +1,11 @@
 package operation_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/payload"
 	"github.com/claviger/claviger/kmip/secret"
 )
@@ -160,4 +162,24 @@ func batch(op kmip.Operation, p any) payload.RequestItem {
 // opaqueKey is a key whose material is one byte string.
 func opaqueKey(t kmip.ObjectType, format kmip.KeyFormatType, material []byte) *kmip.Object {
 	return &kmip.Object{Type: t, Key: &kmip.KeyBlock{Format: format, Material: secret.Copy(material)}}
+}
+
+// items are the values of attributes that were put together.
+func items(t payload.Template) []kmip.Item {
+	var list []kmip.Item
+	for _, a := range t.Attributes {
+		list = append(list, a.Value)
+	}
+	return list
+}
+
+// in is the same server for a client of another domain, which is new.
+func (s *server) in(domain string) *server {
+	s.t.Helper()
+	if err := s.svc.CreateDomain(context.Background(), s.svc.Administrator(""), domain); err != nil {
+		s.t.Fatal(err)
+	}
+	other := *s
+	other.scope = func() *custody.Scope { return s.svc.Client(domain) }
+	return &other
 }
