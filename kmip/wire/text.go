@@ -44,9 +44,15 @@ func (t *text) fail(at int, reason string) error {
 	return &SyntaxError{Offset: at, Reason: reason, Encoding: t.encoding}
 }
 
+// smallestText is the number of bytes that an item takes on average in the
+// shortest message that means something: <V type="Integer" value="0"/> has 30. A
+// message whose items are smaller (<V/>) would cost more in memory than its size
+// allows.
+const smallestText = 8
+
 // item counts an item that begins inside so many structures.
 func (t *text) item(depth int) error {
-	if t.items++; t.items > t.lim.MaxItems {
+	if t.items++; t.items > min(t.lim.MaxItems, len(t.b)/smallestText+8) {
 		return t.fail(t.at, "too many items")
 	}
 	if depth > t.lim.MaxDepth {
