@@ -16,8 +16,9 @@ type text struct {
 	at       int // next byte
 
 	items  int
-	counts []int32 // fields of each structure, in the order in which they begin
-	begun  int     // structures that have begun in this pass
+	counts []int32   // fields of each structure, in the order in which they begin
+	begun  int       // structures that have begun in this pass
+	levels []*fields // by depth
 	slab   []kmip.Item
 	build  bool // the second pass
 }
@@ -71,9 +72,14 @@ type fields struct {
 	names     naming
 }
 
-// fields begins the fields of a structure.
-func (t *text) fields() fields {
-	f := fields{t: t, structure: t.begun}
+// fields begins the fields of a structure inside so many others. What it gives
+// is used again by the next structure of that depth.
+func (t *text) fields(depth int) *fields {
+	for len(t.levels) <= depth {
+		t.levels = append(t.levels, &fields{})
+	}
+	f := t.levels[depth]
+	*f = fields{t: t, structure: t.begun}
 	t.begun++
 	if t.build {
 		n := t.counts[f.structure]
