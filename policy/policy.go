@@ -28,6 +28,8 @@ const (
 	// RoleAdministrator: domains, clients, users, reports, and the lifecycle of
 	// objects; never their material, never cryptographic use.
 	RoleAdministrator = "administrator"
+	// RoleRotation: what the server itself does with objects that it rotates.
+	RoleRotation = "rotation"
 )
 
 // Principal is who asks.

@@ -45,4 +45,5 @@ var roles = map[string]role{
 	RoleFull:          {kind: KindClient, all: true},
 	RoleUserAdmin:     {kind: KindClient, actions: set("CreateUser", "CreateGroup", "CreateCredential", "Query", "DiscoverVersions")},
 	RoleAdministrator: {kind: KindAdministrator, actions: administrative},
+	RoleRotation:      {kind: KindSystem, actions: set("ReKey", "ReKeyKeyPair", "ReCertify")},
 }

@@ -12,7 +12,7 @@ import (
 // attribute (§6.1.3). by is the amount; nil is one, one second or one
 // microsecond.
 func (s *Service) AdjustAttribute(ctx context.Context, sc *Scope, uid string, id kmip.AttributeID, how kmip.AdjustmentType, by *kmip.Item) error {
-	return s.amend(ctx, sc, "AdjustAttribute", uid, func(m *managed, c *store.Change) error {
+	return s.amend(ctx, sc, "AdjustAttribute", uid, id, func(m *managed, c *store.Change) error {
 		rule, err := ruleFor(id)
 		if err != nil {
 			return err
@@ -21,11 +21,19 @@ func (s *Service) AdjustAttribute(ctx context.Context, sc *Scope, uid string, id
 			return readOnly(id)
 		}
 		has := m.attrs.Instances(id)
-		switch {
-		case len(has) == 0:
-			return kmip.Fail(kmip.KindAttributeNotFound, "the object has no attribute %s", id)
-		case len(has) > 1:
+		if len(has) > 1 {
 			return kmip.Fail(kmip.KindAttributeMultiValued, "%s has %d instances", id, len(has))
+		}
+		if len(has) == 0 {
+			zero, err := absentValue(id, how, by)
+			if err != nil {
+				return err
+			}
+			if err := m.mayChangeDate(zero, sc.Now); err != nil {
+				return err
+			}
+			m.attrs = m.attrs.Add(zero)
+			has = kmip.Attributes{zero}
 		}
 		at := has[0]
 		if at.Value, err = adjusted(at.Value, how, by); err != nil {
@@ -45,6 +53,30 @@ func (s *Service) AdjustAttribute(ctx context.Context, sc *Scope, uid string, id
 		return m.limits(c, changed)
 	})
 }
+
+// absentValue is what an attribute that the object does not have counts as: 0
+// for numbers and intervals, False for Booleans. The type is that of the amount,
+// or what the adjustment takes.
+func absentValue(id kmip.AttributeID, how kmip.AdjustmentType, by *kmip.Item) (kmip.Attribute, error) {
+	at := kmip.Attribute{AttributeID: id, Value: kmip.Item{Tag: id.Tag}}
+	switch {
+	case booleans[id.Tag]:
+		at.Value.Type = kmip.TypeBoolean
+	case by == nil:
+		return at, kmip.Fail(kmip.KindAttributeNotFound, "the object has no attribute %s, and the request does not say its type", id)
+	case by.Type == kmip.TypeInteger, by.Type == kmip.TypeLongInteger, by.Type == kmip.TypeInterval, by.Type == kmip.TypeBigInteger:
+		at.Value.Type = by.Type
+	default:
+		return at, kmip.Fail(kmip.KindDataType, "%s cannot be adjusted by a %s", id, by.Type)
+	}
+	if how == kmip.AdjustmentTypeNegate && at.Value.Type != kmip.TypeBoolean {
+		return at, kmip.Fail(kmip.KindDataType, "only a Boolean that is not set can be negated")
+	}
+	return at, checkAttributeValue(at)
+}
+
+// booleans are the attributes that are Booleans and that a client may change.
+var booleans = map[kmip.Tag]bool{kmip.TagQuantumSafe: true, kmip.TagSensitive: true, kmip.TagExtractable: true, kmip.TagRotateAutomatic: true}
 
 // adjusted computes the new value, within the range of its type.
 func adjusted(v kmip.Item, how kmip.AdjustmentType, by *kmip.Item) (kmip.Item, error) {

@@ -23,7 +23,7 @@ type Change struct {
 // AddAttribute adds an instance (§6.1.2) and returns it as it is stored.
 func (s *Service) AddAttribute(ctx context.Context, sc *Scope, uid string, at kmip.Attribute) (kmip.Attribute, error) {
 	var added kmip.Attribute
-	err := s.amend(ctx, sc, "AddAttribute", uid, func(m *managed, c *store.Change) error {
+	err := s.amend(ctx, sc, "AddAttribute", uid, at.AttributeID, func(m *managed, c *store.Change) error {
 		rule, err := ruleFor(at.AttributeID)
 		if err != nil {
 			return err
@@ -57,7 +57,7 @@ func (s *Service) AddAttribute(ctx context.Context, sc *Scope, uid string, at km
 // ModifyAttribute changes an instance (§6.1.34) and returns it.
 func (s *Service) ModifyAttribute(ctx context.Context, sc *Scope, uid string, at kmip.Attribute, which Change) (kmip.Attribute, error) {
 	var changed kmip.Attribute
-	err := s.amend(ctx, sc, "ModifyAttribute", uid, func(m *managed, c *store.Change) error {
+	err := s.amend(ctx, sc, "ModifyAttribute", uid, at.AttributeID, func(m *managed, c *store.Change) error {
 		rule, err := ruleFor(at.AttributeID)
 		if err != nil {
 			return err
@@ -89,7 +89,7 @@ func (s *Service) ModifyAttribute(ctx context.Context, sc *Scope, uid string, at
 
 // SetAttribute creates an attribute or replaces its one instance (§6.1.51).
 func (s *Service) SetAttribute(ctx context.Context, sc *Scope, uid string, at kmip.Attribute) error {
-	return s.amend(ctx, sc, "SetAttribute", uid, func(m *managed, c *store.Change) error {
+	return s.amend(ctx, sc, "SetAttribute", uid, at.AttributeID, func(m *managed, c *store.Change) error {
 		rule, err := ruleFor(at.AttributeID)
 		if err != nil {
 			return err
@@ -131,7 +131,7 @@ func (s *Service) SetAttribute(ctx context.Context, sc *Scope, uid string, at km
 // the deleted instances.
 func (s *Service) DeleteAttribute(ctx context.Context, sc *Scope, uid string, id kmip.AttributeID, which Change) (kmip.Attribute, error) {
 	var deleted kmip.Attribute
-	err := s.amend(ctx, sc, "DeleteAttribute", uid, func(m *managed, c *store.Change) error {
+	err := s.amend(ctx, sc, "DeleteAttribute", uid, id, func(m *managed, c *store.Change) error {
 		stored := kmip.Attribute{AttributeID: id}
 		if t, ok := kmip.LinkTypeOf(id.Tag); ok {
 			stored = kmip.NewAttribute(kmip.LinkValue{Type: t}.Item())
@@ -171,9 +171,9 @@ func (s *Service) DeleteAttribute(ctx context.Context, sc *Scope, uid string, id
 	return deleted, err
 }
 
-// amend loads an object, lets its attributes change, and plans the update with
+// amend loads an object, lets one of its attributes change, and plans the update with
 // what follows from it: names, links, groups, and the state.
-func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, change func(*managed, *store.Change) error) error {
+func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, what kmip.AttributeID, change func(*managed, *store.Change) error) error {
 	return s.do(ctx, sc, action, func() (outcome, error) {
 		o := outcome{uid: uid}
 		m, err := s.load(ctx, sc, action, uid)
@@ -187,6 +187,7 @@ func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, chan
 		if err := change(m, &o.change); err != nil {
 			return o, err
 		}
+		o.detail = printable(what.String())
 		if m.columns(); binding(m.row) != binding(before.row) {
 			return o, kmip.Fail(kmip.KindAttributeReadOnly, "Cryptographic Algorithm and Cryptographic Length are fixed when the object is made")
 		}

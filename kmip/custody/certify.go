@@ -265,6 +265,12 @@ func validity(d kmip.Dates, authority *pki.Authority, now time.Time) (from, unti
 // Unique Identifier of the new one, which takes over the Names. The old one
 // points to it.
 func (s *Service) ReCertify(ctx context.Context, sc *Scope, a CertifyArgs) (string, error) {
+	return s.recertify(ctx, sc, a, nil)
+}
+
+// recertify is ReCertify if guard, which may be nil, agrees with the old
+// certificate.
+func (s *Service) recertify(ctx context.Context, sc *Scope, a CertifyArgs, guard func(*managed) error) (string, error) {
 	var uid string
 	err := s.do(ctx, sc, "ReCertify", func() (outcome, error) {
 		o := outcome{uid: a.UID}
@@ -277,6 +283,11 @@ func (s *Service) ReCertify(ctx context.Context, sc *Scope, a CertifyArgs) (stri
 			return o, kmip.Fail(kmip.KindObjectType, "Re-certify renews certificates; this is a %s", old.objectType())
 		case old.destroyed():
 			return o, kmip.Fail(kmip.KindObjectDestroyed, "the certificate is destroyed")
+		}
+		if guard != nil {
+			if err := guard(old); err != nil {
+				return o, err
+			}
 		}
 		sub, err := s.recertified(ctx, sc, a, old)
 		if err != nil {

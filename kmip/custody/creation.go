@@ -362,6 +362,9 @@ func (m *managed) sides() []store.SideRow {
 	add := func(kind, value string) {
 		rows = append(rows, store.SideRow{Domain: m.row.Domain, Side: store.Side{UID: m.row.UID, Kind: kind, Value: value}})
 	}
+	if rotates(m.attrs) {
+		add(store.SideRotate, automatic)
+	}
 	first := true
 	for _, at := range m.attrs {
 		switch at.Tag {

@@ -12,7 +12,8 @@ import (
 const dutyInterval = 10 * time.Second
 
 // Run does what custody does without being asked: it removes records that have
-// expired, and streams that nobody continues. It returns when ctx ends. Every
+// expired, and streams that nobody continues, and rotates objects whose time is
+// over. It returns when ctx ends. Every
 // node may run it.
 func (s *Service) Run(ctx context.Context) {
 	t := time.NewTicker(dutyInterval)
@@ -27,6 +28,9 @@ func (s *Service) Run(ctx context.Context) {
 		s.streams.expire(s.now())
 		if err := s.removeExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "expired records could not be removed", "error", err)
+		}
+		if err := s.RotateDue(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "objects could not be rotated; it will be tried again", "error", err)
 		}
 	}
 }

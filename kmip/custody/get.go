@@ -122,7 +122,7 @@ func (s *Service) format(ctx context.Context, sc *Scope, action string, m *manag
 		return nil
 	}
 	if asked == 0 {
-		if sc.Form == nil || sc.Form.HasFormat(k.Format) || k.Wrapping != nil {
+		if sc.Form == nil || sc.Form.HasValue(kmip.TagKeyFormatType, uint32(k.Format)) || k.Wrapping != nil {
 			return nil
 		}
 		asked = portableFormat(value.Type, k.Algorithm)

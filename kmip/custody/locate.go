@@ -3,6 +3,7 @@ package custody
 import (
 	"bytes"
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -58,10 +59,10 @@ func (s *Service) locate(ctx context.Context, sc *Scope, q LocateQuery) (LocateR
 		return r, kmip.Fail(kmip.KindInvalidField, "Maximum Items and Offset Items are not negative")
 	}
 	if q.GroupMember == kmip.ObjectGroupMemberGroupMemberDefault {
-		return r, kmip.Fail(kmip.KindUnsupportedFeature, "groups have no default member here")
+		q.Maximum = 1 // the default member of a group is the newest
 	}
-	if q.Classes != 0 && q.Classes&kmip.ObjectClassMaskUser == 0 {
-		return r, nil // system objects are still to come: there is none
+	if q.Classes == 0 {
+		q.Classes = kmip.ObjectClassMaskUser
 	}
 	if len(q.Attributes) > maxInstances {
 		return r, kmip.Fail(kmip.KindTooMany, "at most %d attributes can be searched for", maxInstances)
@@ -91,14 +92,14 @@ func (s *Service) locate(ctx context.Context, sc *Scope, q LocateQuery) (LocateR
 				r.UIDs = append(r.UIDs, uid)
 			}
 		}
-		done := len(r.UIDs) >= limit && !q.Count && matches > 1
+		done := len(r.UIDs) >= limit && !q.Count && (matches > 1 || q.GroupMember == kmip.ObjectGroupMemberGroupMemberDefault)
 		if len(page) < narrowed.Limit || done {
 			break
 		}
 		last := page[len(page)-1]
 		narrowed.After = &store.Position{Initial: last.Initial, UID: last.UID}
 	}
-	r.Several = matches > 1
+	r.Several = matches > 1 && q.GroupMember != kmip.ObjectGroupMemberGroupMemberDefault
 	if q.Count {
 		r.Matches = matches
 	}
@@ -113,6 +114,7 @@ func narrow(q LocateQuery) store.Query {
 		n.Limit = 50
 	}
 	var initial []time.Time
+	open := false // a range without end
 	for _, at := range q.Attributes {
 		v := at.Value
 		switch at.Tag {
@@ -139,7 +141,11 @@ func narrow(q LocateQuery) store.Query {
 				n.Sides = append(n.Sides, store.Side{Kind: store.SideLink, Value: target})
 			}
 		case kmip.TagInitialDate:
-			initial = append(initial, v.Time())
+			if v.Int != math.MaxInt64 {
+				initial = append(initial, v.Time())
+			} else {
+				open = true
+			}
 		}
 	}
 	if q.Storage&kmip.StorageStatusMaskDestroyedStorage == 0 {
@@ -156,6 +162,9 @@ func narrow(q LocateQuery) store.Query {
 			from, to = minTime(from, t), maxTime(to, t)
 		}
 		n.InitialFrom, n.InitialTo = from, to.Add(time.Second-time.Microsecond)
+		if open {
+			n.InitialTo = time.Time{}
+		}
 	}
 	return n
 }
@@ -184,7 +193,7 @@ func (s *Service) matching(ctx context.Context, sc *Scope, page []store.Object, 
 			s.log.ErrorContext(ctx, "stored attributes are damaged", "uid", row.UID, "error", err)
 			continue
 		}
-		if !inStorage(m, q.Storage) {
+		if !inStorage(m, q.Storage) || !inClass(m, q.Classes) {
 			continue
 		}
 		if matches(m.view(), q) && s.authorize(sc, "Locate", m.resource()) == nil {
@@ -192,6 +201,14 @@ func (s *Service) matching(ctx context.Context, sc *Scope, page []store.Object, 
 		}
 	}
 	return uids, nil
+}
+
+// inClass reports whether an object is of a class that was asked for.
+func inClass(m *managed, mask kmip.ObjectClassMask) bool {
+	if kmip.ObjectClass(m.attrs.Uint32(kmip.TagObjectClass)) == kmip.ObjectClassSystem {
+		return mask&kmip.ObjectClassMaskSystem != 0
+	}
+	return mask&kmip.ObjectClassMaskUser != 0
 }
 
 // inStorage reports whether an object is in the storage that was asked for.
@@ -245,6 +262,10 @@ func matchesDate(attrs, all kmip.Attributes, asked kmip.Attribute, index int) bo
 		}
 		return false
 	}
+	dates := all.Instances(asked.AttributeID)
+	if len(dates) == 1 && asked.Value.Int == math.MaxInt64 {
+		return !ok // the largest date stands for none
+	}
 	if !ok {
 		return false
 	}
@@ -252,15 +273,17 @@ func matchesDate(attrs, all kmip.Attributes, asked kmip.Attribute, index int) bo
 	if asked.Value.Type == kmip.TypeDateTime {
 		at = at.Truncate(time.Second) // as a client without Date-Time Extended reads it
 	}
-	dates := all.Instances(asked.AttributeID)
 	if len(dates) == 1 {
 		return at.Equal(asked.Value.Time())
 	}
 	if len(dates) != 2 || index < 0 {
 		return false
 	}
-	from, to := minTime(dates[0].Value.Time(), dates[1].Value.Time()), maxTime(dates[0].Value.Time(), dates[1].Value.Time())
-	return !at.Before(from) && !at.After(to)
+	low, high := dates[0].Value, dates[1].Value
+	if low.Int > high.Int {
+		low, high = high, low
+	}
+	return !at.Before(low.Time()) && (high.Int == math.MaxInt64 || !at.After(high.Time()))
 }
 
 // matchesValue compares a value; a structure may be given in part.

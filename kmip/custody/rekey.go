@@ -20,12 +20,18 @@ var notInherited = []kmip.Tag{
 	kmip.TagDestroyDate, kmip.TagRevocationReason, kmip.TagCompromiseDate, kmip.TagCompromiseOccurrenceDate,
 	kmip.TagArchiveDate, kmip.TagFresh, kmip.TagLeaseTime, kmip.TagKeyFormatType, kmip.TagProtectionStorageMask,
 	kmip.TagAlwaysSensitive, kmip.TagNeverExtractable, kmip.TagKeyValuePresent,
+	kmip.TagRotateDate, kmip.TagRotateGeneration, kmip.TagRotateLatest,
 }
 
 // ReKey makes a replacement for a symmetric key (§6.1.46) and returns its
 // Unique Identifier. The old key keeps its state and points to the new one,
 // which takes over its Names. offset shifts the dates; nil copies them.
 func (s *Service) ReKey(ctx context.Context, sc *Scope, uid string, offset *time.Duration, attrs kmip.Attributes) (string, error) {
+	return s.rekey(ctx, sc, uid, offset, attrs, nil)
+}
+
+// rekey is ReKey if guard, which may be nil, agrees with the old key.
+func (s *Service) rekey(ctx context.Context, sc *Scope, uid string, offset *time.Duration, attrs kmip.Attributes, guard func(*managed) error) (string, error) {
 	var fresh string
 	err := s.do(ctx, sc, "ReKey", func() (outcome, error) {
 		o := outcome{uid: uid}
@@ -40,6 +46,11 @@ func (s *Service) ReKey(ctx context.Context, sc *Scope, uid string, offset *time
 			return o, kmip.Fail(kmip.KindObjectDestroyed, "the key is destroyed")
 		case old.row.Material == nil || !old.hasValue():
 			return o, kmip.Fail(kmip.KindKeyValueNotPresent, "the server has no value of this key")
+		}
+		if guard != nil {
+			if err := guard(old); err != nil {
+				return o, err
+			}
 		}
 		if err := checkCreation(attrs); err != nil {
 			return o, err
@@ -147,6 +158,10 @@ func (s *Service) replace(ctx context.Context, sc *Scope, old, fresh *managed) (
 		return at.Tag == kmip.TagName || at.Tag == kmip.TagLink && kmip.LinkOf(at.Value).Type == kmip.LinkTypeReplacementObjectLink
 	})
 	old.attrs = old.attrs.Add(kmip.NewAttribute(kmip.LinkValue{Type: kmip.LinkTypeReplacementObjectLink, Target: fresh.row.UID}.Item()))
+	rotated(old, fresh, sc.Now)
+	if err := s.write(ctx, fresh); err != nil {
+		return store.Change{}, err
+	}
 	row, err := s.update(ctx, sc, old, true)
 	if err != nil {
 		return store.Change{}, err

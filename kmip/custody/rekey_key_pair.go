@@ -11,11 +11,22 @@ import (
 // (§6.1.47). The old keys keep their state and point to the new ones, which
 // take over their Names.
 func (s *Service) ReKeyKeyPair(ctx context.Context, sc *Scope, uid string, offset *time.Duration, common, private, public kmip.Attributes) (privateUID, publicUID string, err error) {
+	return s.rekeyKeyPair(ctx, sc, uid, offset, common, private, public, nil)
+}
+
+// rekeyKeyPair is ReKeyKeyPair if guard, which may be nil, agrees with the old
+// private key.
+func (s *Service) rekeyKeyPair(ctx context.Context, sc *Scope, uid string, offset *time.Duration, common, private, public kmip.Attributes, guard func(*managed) error) (privateUID, publicUID string, err error) {
 	err = s.do(ctx, sc, "ReKeyKeyPair", func() (outcome, error) {
 		o := outcome{uid: uid}
 		oldPrivate, oldPublic, err := s.loadPair(ctx, sc, uid)
 		if err != nil {
 			return o, err
+		}
+		if guard != nil {
+			if err := guard(oldPrivate); err != nil {
+				return o, err
+			}
 		}
 		newPrivate, err := s.inheritHalf(oldPrivate, merge(common, private), offset, sc.Now)
 		if err != nil {

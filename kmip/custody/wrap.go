@@ -11,13 +11,13 @@ import (
 )
 
 // Form is what custody must know of the client's version of the protocol: how
-// attributes stand inside a Key Value, and which formats keys have.
+// attributes stand inside a Key Value, and which values there are.
 type Form interface {
 	// Write and Read are for the attributes inside a Key Value.
 	Write(attrs kmip.Attributes) []kmip.Item
 	Read(i kmip.Item) (kmip.Attributes, error)
-	// HasFormat reports whether the version has a name for a format.
-	HasFormat(f kmip.KeyFormatType) bool
+	// HasValue reports whether the version has a value of an enumeration.
+	HasValue(tag kmip.Tag, value uint32) bool
 	// DefaultFormats reports whether keys are made in the default formats of §4.26.
 	DefaultFormats() bool
 }

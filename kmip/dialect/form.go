@@ -3,7 +3,7 @@ package dialect
 import "github.com/claviger/claviger/kmip"
 
 // Form is what the rest of the server may know of a version: how attributes
-// stand inside a Key Value, and which Key Format Types there are.
+// stand inside a Key Value, and which values enumerations have.
 type Form struct{ c codec }
 
 // FormOf returns the form of a version.
@@ -41,10 +41,8 @@ func (f Form) Read(i kmip.Item) (kmip.Attributes, error) {
 	return t.Attributes, err
 }
 
-// HasFormat reports whether the version has a name for a Key Format Type.
-func (f Form) HasFormat(t kmip.KeyFormatType) bool {
-	return f.c.valueExists(kmip.TagKeyFormatType, uint32(t))
-}
+// HasValue reports whether the version has a value of an enumeration.
+func (f Form) HasValue(tag kmip.Tag, value uint32) bool { return f.c.valueExists(tag, value) }
 
 // DefaultFormats reports whether keys are made in the formats of §4.26, which
 // KMIP 1.x does not have.

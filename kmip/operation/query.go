@@ -34,7 +34,7 @@ func query(ctx context.Context, c *call, r *payload.QueryRequest) (*payload.Quer
 		case kmip.QueryFunctionQueryRNGs:
 			resp.RNGParameters = []kmip.Item{custody.RNGParameters()}
 		case kmip.QueryFunctionQueryProfiles:
-			resp.ProfileInformation = profiles()
+			resp.ProfileInformation = profiles(c.scope.Form)
 		case kmip.QueryFunctionQueryCapabilities:
 			resp.CapabilityInformation = c.server.capabilities()
 		case kmip.QueryFunctionQueryClientRegistrationMethods:
@@ -82,12 +82,13 @@ func queryDefaults(ctx context.Context, c *call, r *payload.QueryRequest, resp *
 // their own, keys in linked pairs, or all of PKCS#11.
 var unclaimed = []string{"SuiteB", "Suite_B", "ServerBasic", "AESXTS", "AES_XTS", "PKCS_11"}
 
-// profiles lists the server profiles that are supported.
-func profiles() []payload.ProfileInformation {
+// profiles lists the server profiles that are supported and have a name in the
+// version of the request.
+func profiles(form custody.Form) []payload.ProfileInformation {
 	var list []payload.ProfileInformation
 	for _, v := range kmip.EnumValues(kmip.TagProfileName) {
 		name := kmip.EnumName(kmip.TagProfileName, v)
-		if strings.Contains(name, "Server") && !slices.ContainsFunc(unclaimed, func(u string) bool { return strings.Contains(name, u) }) {
+		if form.HasValue(kmip.TagProfileName, v) && strings.Contains(name, "Server") && !slices.ContainsFunc(unclaimed, func(u string) bool { return strings.Contains(name, u) }) {
 			list = append(list, payload.ProfileInformation{ProfileName: kmip.ProfileName(v)})
 		}
 	}

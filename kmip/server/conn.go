@@ -31,7 +31,7 @@ type conn struct {
 
 func newConn(s *Server, raw net.Conn) *conn {
 	c := &conn{raw: raw, stream: tls.Server(raw, s.c.TLS)}
-	c.caller = caller{s: s, peer: raw.RemoteAddr().String(), tls: c.stream}
+	c.caller = caller{s: s, peer: raw.RemoteAddr().String(), tls: c.stream, mayTurn: true}
 	c.reader = messageReader{conn: c.stream, t: s.c.Timeouts, stopped: c.stopped}
 	return c
 }
@@ -97,6 +97,13 @@ func (c *conn) serve() {
 		c.out = c.respond(message, c.out)
 		goOn := c.send()
 		if !c.end() || !goOn {
+			_ = c.stream.CloseWrite()
+			return
+		}
+		if c.turned != nil {
+			if err := c.tell(c.turned); err != nil {
+				c.s.c.Log.Info("connection with exchanged roles ended", "peer", c.peer, "error", err)
+			}
 			_ = c.stream.CloseWrite()
 			return
 		}

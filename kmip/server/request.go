@@ -25,7 +25,10 @@ type caller struct {
 	peer     string // network address
 	tls      session
 	encoding wire.Encoding
-	turn     func() // turns the connection around; nil where that is not possible
+	// mayTurn tells that the roles of the connection can be exchanged, and turned
+	// that they were.
+	mayTurn bool
+	turned  *turned
 }
 
 // session is a TLS connection that has a certificate of the client.
@@ -80,7 +83,11 @@ func (c *caller) run(ctx context.Context, correlation string, req *payload.Reque
 	}
 	sc := svc.Begin(p, p.Domain, "kmip", c.peer, correlation)
 	sc.Use(by.grant)
-	resp := c.s.c.Operations.Batch(ctx, sc, known, req, c.turn)
+	var turn func()
+	if c.mayTurn {
+		turn = func() { c.turned = &turned{req.Version, p, by.grant} }
+	}
+	resp := c.s.c.Operations.Batch(ctx, sc, known, req, turn)
 	resp.ServerHashedPassword = by.hashed
 	return resp
 }

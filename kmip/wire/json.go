@@ -192,7 +192,7 @@ func (p *jsonParser) value(item *kmip.Item, m *members, depth int) (err error) {
 
 // array reads the fields of a structure.
 func (p *jsonParser) array(item *kmip.Item, depth int) error {
-	f := p.fields()
+	f := p.fields(depth)
 	item.Items = f.places
 	begin := p.at
 	p.skip('[')

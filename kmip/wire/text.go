@@ -16,8 +16,9 @@ type text struct {
 	at       int // next byte
 
 	items  int
-	counts []int32 // fields of each structure, in the order in which they begin
-	begun  int     // structures that have begun in this pass
+	counts []int32   // fields of each structure, in the order in which they begin
+	begun  int       // structures that have begun in this pass
+	levels []*fields // by depth
 	slab   []kmip.Item
 	build  bool // the second pass
 }
@@ -44,9 +45,15 @@ func (t *text) fail(at int, reason string) error {
 	return &SyntaxError{Offset: at, Reason: reason, Encoding: t.encoding}
 }
 
+// smallestText is the number of bytes that an item takes on average in the
+// shortest message that means something: <V type="Integer" value="0"/> has 30. A
+// message whose items are smaller (<V/>) would cost more in memory than its size
+// allows.
+const smallestText = 8
+
 // item counts an item that begins inside so many structures.
 func (t *text) item(depth int) error {
-	if t.items++; t.items > t.lim.MaxItems {
+	if t.items++; t.items > min(t.lim.MaxItems, len(t.b)/smallestText+8) {
 		return t.fail(t.at, "too many items")
 	}
 	if depth > t.lim.MaxDepth {
@@ -65,9 +72,14 @@ type fields struct {
 	names     naming
 }
 
-// fields begins the fields of a structure.
-func (t *text) fields() fields {
-	f := fields{t: t, structure: t.begun}
+// fields begins the fields of a structure inside so many others. What it gives
+// is used again by the next structure of that depth.
+func (t *text) fields(depth int) *fields {
+	for len(t.levels) <= depth {
+		t.levels = append(t.levels, &fields{})
+	}
+	f := t.levels[depth]
+	*f = fields{t: t, structure: t.begun}
 	t.begun++
 	if t.build {
 		n := t.counts[f.structure]

@@ -387,28 +387,30 @@ func TestTextLimits(t *testing.T) {
 }
 
 // What a message costs is its tree: 64 bytes for an item, which no element or
-// object with a value is much shorter than.
+// object with a value is much shorter than; what is shorter is refused.
 func TestTextMemoryIsBounded(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		e     Encoding
-		b     string
-		times uint64
+		name    string
+		e       Encoding
+		b       string
+		times   uint64
+		refused bool
 	}{
-		{"many small values", XML, "<BatchItem>" + strings.Repeat(`<D type="Integer" value="1"/>`, 20_000) + "</BatchItem>", 10},
-		{"many small values", JSON, `{"tag":"D","value":[` + strings.Repeat(`{"tag":"D","type":"Integer","value":1},`, 20_000) + `{"tag":"D"}]}`, 10},
-		{"one large value", XML, `<D type="ByteString" value="` + strings.Repeat("00", 400_000) + `"/>`, 1},
-		{"one large value", JSON, `{"tag":"D","type":"TextString","value":"` + strings.Repeat(`\u00e4`, 100_000) + `"}`, 1},
-		{"many attributes", XML, `<D ` + strings.Repeat(`a:b="" `, 100_000) + `/>`, 1},
-		{"references", XML, `<D type="TextString" value="` + strings.Repeat("&amp;", 100_000) + `"/>`, 1},
-		{"comments", XML, strings.Repeat("<!---->", 100_000) + `<D/>`, 1},
+		{"many small values", XML, "<BatchItem>" + strings.Repeat(`<D type="Integer" value="1"/>`, 20_000) + "</BatchItem>", 10, false},
+		{"many small values", JSON, `{"tag":"D","value":[` + strings.Repeat(`{"tag":"D","type":"Integer","value":1},`, 20_000) + `{"tag":"D"}]}`, 10, false},
+		{"one large value", XML, `<D type="ByteString" value="` + strings.Repeat("00", 400_000) + `"/>`, 1, false},
+		{"one large value", JSON, `{"tag":"D","type":"TextString","value":"` + strings.Repeat(`\u00e4`, 100_000) + `"}`, 1, false},
+		{"many attributes", XML, `<D ` + strings.Repeat(`a:b="" `, 100_000) + `/>`, 1, false},
+		{"references", XML, `<D type="TextString" value="` + strings.Repeat("&amp;", 100_000) + `"/>`, 1, false},
+		{"comments", XML, strings.Repeat("<!---->", 100_000) + `<D/>`, 1, false},
+		{"values too small to mean something", XML, "<BatchItem>" + strings.Repeat("<D/>", 20_000) + "</BatchItem>", 10, true},
 	} {
 		t.Run(c.name+" in "+c.e.String(), func(t *testing.T) {
 			b := []byte(c.b)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			if _, err := c.e.Parse(b, DefaultLimits()); err != nil {
-				t.Fatal(err)
+			if _, err := c.e.Parse(b, DefaultLimits()); (err != nil) != c.refused {
+				t.Fatalf("error = %v, want refused = %v", err, c.refused)
 			}
 			runtime.ReadMemStats(&after)
 			if got := after.TotalAlloc - before.TotalAlloc; got > c.times*uint64(len(b))+4096 {

@@ -182,7 +182,7 @@ func (p *xmlParser) element(item *kmip.Item, names naming, depth int) error {
 
 // structure reads the fields of a structure and its end tag.
 func (p *xmlParser) structure(item *kmip.Item, s startTag, depth int) error {
-	f := p.fields()
+	f := p.fields(depth)
 	item.Items = f.places
 	if s.empty {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,14 +31,25 @@ type Service struct {
 	Clock *Clock
 }
 
-// Clock is a clock that a test moves.
-type Clock struct{ now time.Time }
+// Clock is a clock that a test moves, also while a server reads it.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time // guarded by mu
+}
 
 // Now returns the time.
-func (c *Clock) Now() time.Time { return c.now }
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
 
 // Advance moves the clock.
-func (c *Clock) Advance(d time.Duration) { c.now = c.now.Add(d) }
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
 
 // New makes a service with the domain "default", ended with the test.
 func New(t testing.TB) *Service {
@@ -65,7 +77,7 @@ func New(t testing.TB) *Service {
 	if err := ring.Prepare(ctx); err != nil {
 		t.Fatalf("prepare: %v", err)
 	}
-	clock := &Clock{time.Now().UTC().Truncate(time.Second)}
+	clock := &Clock{now: time.Now().UTC().Truncate(time.Second)}
 	svc := custody.New(custody.Config{
 		Store: st, Sealer: ring, Log: slog.New(slog.DiscardHandler), Now: clock.Now,
 		EncodeTTLV: func(i kmip.Item) []byte { return wire.Append(nil, i) },

@@ -1,0 +1,99 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/policy"
+	"github.com/claviger/claviger/store"
+)
+
+// rotated notes on both objects that one took the place of the other (§4.49,
+// §4.50, §4.52).
+func rotated(old, fresh *managed, now time.Time) {
+	old.attrs = old.attrs.Set(kmip.DateTime(kmip.TagRotateDate, now)).Set(kmip.Boolean(kmip.TagRotateLatest, false))
+	fresh.attrs = fresh.attrs.Set(kmip.Integer(kmip.TagRotateGeneration, old.attrs.Int32(kmip.TagRotateGeneration)+1)).
+		Set(kmip.Boolean(kmip.TagRotateLatest, true))
+}
+
+// rotates reports whether the server rotates an object by itself (§4.48).
+func rotates(a kmip.Attributes) bool {
+	interval, ok := a.Get(kmip.TagRotateInterval)
+	if latest, set := a.Get(kmip.TagRotateLatest); set && !latest.Bool() {
+		return false
+	}
+	return ok && interval.Int > 0 && a.Bool(kmip.TagRotateAutomatic)
+}
+
+// rotationDue reports whether the Rotate Interval of an object is over (§4.51).
+func rotationDue(m *managed, now time.Time) bool {
+	interval, _ := m.attrs.Get(kmip.TagRotateInterval)
+	return rotates(m.attrs) && !m.destroyed() && !m.archived() && m.state != kmip.StateCompromised &&
+		now.Sub(m.attrs.Time(kmip.TagInitialDate)) >= interval.Duration()
+}
+
+// rotateAtOnce bounds how many objects of a domain one look rotates.
+const rotateAtOnce = 500
+
+// errNotDue tells that an object was rotated by somebody else.
+var errNotDue = errors.New("rotation is not due")
+
+// RotateDue rotates every object whose Rotate Interval is over, by the equivalent
+// of Re-key, Re-key Key Pair or Re-certify with its Rotate Offset. Several nodes
+// may do it: each object is rotated once.
+func (s *Service) RotateDue(ctx context.Context) error {
+	domains, err := s.store.Domains(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, d := range domains {
+		found, err := s.store.Find(ctx, d.Name, store.Query{Sides: []store.Side{{Kind: store.SideRotate, Value: automatic}}, Limit: rotateAtOnce})
+		if err != nil {
+			return err
+		}
+		for _, row := range found {
+			m, err := read(row, s.now())
+			if err != nil || !rotationDue(m, s.now()) {
+				continue
+			}
+			errs = append(errs, s.rotate(ctx, d.Name, m))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// automatic is the value of the side rows of objects that the server rotates.
+const automatic = "automatic"
+
+func (s *Service) rotate(ctx context.Context, domain string, m *managed) error {
+	sc := s.Begin(Principal{Principal: policy.Principal{Kind: policy.KindSystem, Name: "rotation", Domain: domain, Role: policy.RoleRotation}}, domain, "system", "", "")
+	var offset *time.Duration
+	if v, ok := m.attrs.Get(kmip.TagRotateOffset); ok && m.attrs.Has(kmip.TagActivationDate) {
+		d := v.Duration()
+		offset = &d
+	}
+	due := func(m *managed) error {
+		if !rotationDue(m, sc.Now) {
+			return errNotDue
+		}
+		return nil
+	}
+	var err error
+	switch m.objectType() {
+	case kmip.ObjectTypeSymmetricKey:
+		_, err = s.rekey(ctx, sc, m.row.UID, offset, nil, due)
+	case kmip.ObjectTypePrivateKey:
+		_, _, err = s.rekeyKeyPair(ctx, sc, m.row.UID, offset, nil, nil, nil, due)
+	case kmip.ObjectTypeCertificate:
+		_, err = s.recertify(ctx, sc, CertifyArgs{UID: m.row.UID, Offset: offset}, due)
+	default: // a public key follows its private key; nothing else can be made anew
+		return nil
+	}
+	if errors.Is(err, errNotDue) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,121 @@
+package custody
+
+import (
+	"context"
+	"slices"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/store"
+	"github.com/claviger/claviger/store/audit"
+)
+
+// Event is something that happened to an object, as its watchers are told
+// (§6.2.2, §6.2.3).
+type Event struct {
+	UID     string
+	Changed kmip.Attributes    // with Last Change Date
+	Deleted []kmip.AttributeID // attributes that are gone
+	// Replaced is the object that this one takes the place of, and Object the value
+	// if the watcher may have it; the caller destroys it.
+	Replaced string
+	Object   *kmip.Object
+}
+
+// watched are the actions that watchers are told of, with the attributes that
+// they change besides what their audit entry names.
+var watched = map[string][]kmip.Tag{
+	"Activate":        {kmip.TagActivationDate, kmip.TagState},
+	"Revoke":          {kmip.TagState, kmip.TagRevocationReason, kmip.TagDeactivationDate, kmip.TagCompromiseDate, kmip.TagCompromiseOccurrenceDate},
+	"Deactivate":      {kmip.TagState, kmip.TagDeactivationDate, kmip.TagDeactivationReason},
+	"Destroy":         {kmip.TagState, kmip.TagDestroyDate},
+	"Archive":         {kmip.TagArchiveDate},
+	"Recover":         nil,
+	"AddAttribute":    nil,
+	"ModifyAttribute": nil,
+	"SetAttribute":    nil,
+	"AdjustAttribute": nil,
+	"DeleteAttribute": nil,
+	"Import":          {kmip.TagState},
+	"key.revoke":      {kmip.TagState, kmip.TagRevocationReason, kmip.TagDeactivationDate, kmip.TagCompromiseDate},
+	"key.destroy":     {kmip.TagState, kmip.TagDestroyDate},
+	"ReKey":           nil,
+	"ReKeyKeyPair":    nil,
+	"ReCertify":       nil,
+}
+
+// watchedAtOnce bounds what one look at the audit shows.
+const watchedAtOnce = 1000
+
+// Watch lists what has happened in the domain of the scope since an entry of the
+// audit, on whatever node, oldest first, and the entry to go on from; with
+// after 0 it only tells that. What the caller may not know of is left out.
+func (s *Service) Watch(ctx context.Context, sc *Scope, after int64) ([]Event, int64, error) {
+	entries, err := s.store.Audit(ctx, store.AuditQuery{Domain: sc.Domain, Limit: watchedAtOnce})
+	if err != nil {
+		return nil, after, s.translate(ctx, err)
+	}
+	last := after
+	var events []Event
+	for _, e := range slices.Backward(entries) {
+		if e.Sequence <= after {
+			continue
+		}
+		last = e.Sequence
+		if _, ok := watched[e.Operation]; !ok || after == 0 || e.Outcome != audit.Success || e.UID == "" {
+			continue
+		}
+		event, err := s.event(ctx, sc, e)
+		switch kmip.KindOf(err) {
+		case kmip.KindObjectNotFound, kmip.KindPermissionDenied, kmip.KindNotAuthorised, kmip.KindObjectArchived:
+			continue
+		}
+		if err != nil {
+			return events, after, s.translate(ctx, err)
+		}
+		events = append(events, event)
+	}
+	return events, last, nil
+}
+
+// event tells what an entry of the audit is about.
+func (s *Service) event(ctx context.Context, sc *Scope, e audit.Entry) (Event, error) {
+	event := Event{UID: e.UID}
+	m, err := s.load(ctx, sc, "GetAttributes", e.UID)
+	if err != nil {
+		return event, err
+	}
+	attrs := m.view()
+	tags := append([]kmip.Tag{kmip.TagLastChangeDate}, watched[e.Operation]...)
+	for _, tag := range tags {
+		event.Changed = append(event.Changed, attrs.Instances(kmip.AttributeID{Tag: tag})...)
+	}
+	if tag, ok := kmip.TagByName(e.Detail); ok && !slices.Contains(tags, tag) {
+		now := attrs.Instances(kmip.AttributeID{Tag: tag})
+		event.Changed = append(event.Changed, now...)
+		if len(now) == 0 {
+			event.Deleted = append(event.Deleted, kmip.AttributeID{Tag: tag})
+		}
+	}
+	if replaced := linked(attrs, kmip.LinkTypeReplacedObjectLink); len(replaced) > 0 && replaces[e.Operation] {
+		event.Replaced = replaced[0]
+		if _, err := s.load(ctx, sc, "Get", e.UID); err == nil && !m.destroyed() {
+			event.Object, _ = s.give(ctx, sc, "Get", m, GetOptions{}) // what may not leave is told of, not given
+		}
+	}
+	return event, nil
+}
+
+// replaces are the actions whose object takes the place of another.
+var replaces = map[string]bool{"ReKey": true, "ReKeyKeyPair": true, "ReCertify": true}
+
+// Told records that a watcher was given an object.
+func (s *Service) Told(ctx context.Context, sc *Scope, uid string) error {
+	return s.do(ctx, sc, "Put", func() (outcome, error) {
+		o := outcome{uid: uid}
+		m, err := s.load(ctx, sc, "Get", uid)
+		if err == nil && !m.row.Counter.Served {
+			o.change.Counters = []store.CounterChange{{Domain: sc.Domain, UID: uid, Serve: true}}
+		}
+		return o, err
+	})
+}
