@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/secret"
 	"github.com/claviger/claviger/store"
 )
 
@@ -47,7 +48,7 @@ func shell(m *managed) *kmip.Object {
 	case kmip.ObjectTypeCertificate:
 		o.CertificateType, o.CertificateValue = kmip.CertificateType(m.attrs.Uint32(kmip.TagCertificateType)), []byte{}
 	case kmip.ObjectTypeOpaqueObject:
-		o.OpaqueDataType = m.attrs.Uint32(kmip.TagOpaqueDataType)
+		o.OpaqueDataType, o.OpaqueDataValue = m.attrs.Uint32(kmip.TagOpaqueDataType), secret.New([]byte{})
 	case kmip.ObjectTypeCertificateRequest:
 		o.RequestType, o.RequestValue = kmip.CertificateRequestTypePKCS10, []byte{}
 	case kmip.ObjectTypeTemplate:
@@ -57,8 +58,14 @@ func shell(m *managed) *kmip.Object {
 			Format:    kmip.KeyFormatType(m.attrs.Uint32(kmip.TagKeyFormatType)),
 			Algorithm: kmip.CryptographicAlgorithm(m.row.Algorithm), LengthBits: m.row.LengthBits,
 		}
-		if o.Type == kmip.ObjectTypeSecretData {
+		switch o.Type {
+		case kmip.ObjectTypeSecretData:
 			o.SecretDataType = kmip.SecretDataTypeSeed
+		case kmip.ObjectTypeSplitKey:
+			o.Split = &kmip.SplitPart{
+				Parts: m.attrs.Int32(kmip.TagSplitKeyParts), Identifier: m.attrs.Int32(kmip.TagKeyPartIdentifier),
+				Threshold: m.attrs.Int32(kmip.TagSplitKeyThreshold), Method: kmip.SplitKeyMethod(m.attrs.Uint32(kmip.TagSplitKeyMethod)),
+			}
 		}
 	}
 	return o

@@ -97,9 +97,11 @@ func (s *Service) toSplit(ctx context.Context, sc *Scope, a SplitArgs) (newborn,
 		return newborn{}, kmip.Fail(kmip.KindObjectType, "a key in a transparent format cannot be split")
 	}
 	n := newborn{value: value, algorithm: kmip.CryptographicAlgorithm(m.row.Algorithm), length: m.row.LengthBits, format: value.Key.Format}
+	// The attributes of the key go before those of the request.
+	attrs = slices.Clone(attrs).Remove(kmip.TagCryptographicAlgorithm, kmip.TagCryptographicLength)
 	for _, tag := range []kmip.Tag{kmip.TagSensitive, kmip.TagExtractable, kmip.TagCryptographicUsageMask} {
-		if v, ok := m.attrs.Get(tag); ok { // the attributes of the key go before those of the request
-			attrs = slices.Clone(attrs).Set(v)
+		if v, ok := m.attrs.Get(tag); ok {
+			attrs = attrs.Set(v)
 		}
 	}
 	n.attrs = append(slices.Clip(attrs), reference(kmip.TagSplitKeyBaseLink, a.UID))

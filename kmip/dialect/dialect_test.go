@@ -171,7 +171,7 @@ func TestReasonsByVersion(t *testing.T) {
 		{kmip.KindNameNotUnique, kmip.OperationCreate, map[kmip.Version]kmip.ResultReason{kmip.V14: kmip.ResultReasonInvalidField, kmip.V21: kmip.ResultReasonNonUniqueNameAttribute}},
 		{kmip.KindNameNotUnique, kmip.OperationAddAttribute, map[kmip.Version]kmip.ResultReason{kmip.V14: kmip.ResultReasonIllegalOperation, kmip.V21: kmip.ResultReasonNonUniqueNameAttribute}},
 		{kmip.KindAttributeReadOnly, kmip.OperationModifyAttribute, map[kmip.Version]kmip.ResultReason{kmip.V14: kmip.ResultReasonPermissionDenied, kmip.V21: kmip.ResultReasonAttributeReadOnly}},
-		{kmip.KindSensitive, kmip.OperationGet, map[kmip.Version]kmip.ResultReason{kmip.V12: kmip.ResultReasonGeneralFailure, kmip.V14: kmip.ResultReasonSensitive}},
+		{kmip.KindSensitive, kmip.OperationGet, map[kmip.Version]kmip.ResultReason{kmip.V12: kmip.ResultReasonPermissionDenied, kmip.V14: kmip.ResultReasonSensitive}},
 	} {
 		for v, want := range c.want {
 			if got := Reason(v, c.op, c.kind); got != want {

@@ -71,9 +71,8 @@ var payloadTables = map[kmip.Operation]payloadTable{
 			{kmip.TagObjectType, span{kmip.V10, kmip.V30}, 0xff, 0},
 			{kmip.TagUniqueIdentifier, span{kmip.V10, kmip.V30}, 0xff, 0xff},
 			{kmip.TagDerivationMethod, span{kmip.V10, kmip.V30}, 0xff, 0},
-			{0, span{kmip.V10, kmip.V14}, 0x1f, 0},
+			{kmip.TagDerivationParameters, span{kmip.V10, kmip.V30}, 0xff, 0},
 			{kmip.TagTemplateAttribute, span{kmip.V10, kmip.V14}, 0x1f, 0},
-			{kmip.TagDerivationParameters, span{kmip.V20, kmip.V30}, 0xe0, 0},
 			{kmip.TagAttributes, span{kmip.V20, kmip.V30}, 0xe0, 0},
 		},
 		response: []payloadField{
@@ -520,7 +519,7 @@ var payloadTables = map[kmip.Operation]payloadTable{
 		request: []payloadField{
 			{kmip.TagUniqueIdentifier, span{kmip.V14, kmip.V30}, 0xf0, 0},
 			{kmip.TagReplaceExisting, span{kmip.V14, kmip.V30}, 0, 0},
-			{kmip.TagKeyWrapType, span{kmip.V14, kmip.V14}, 0, 0},
+			{kmip.TagKeyWrapType, span{kmip.V14, kmip.V30}, 0, 0},
 			{kmip.TagAttribute, span{kmip.V14, kmip.V14}, 0x10, 0x10},
 			{0, span{kmip.V14, kmip.V14}, 0x10, 0},
 			{kmip.TagObjectType, span{kmip.V20, kmip.V30}, 0xe0, 0},

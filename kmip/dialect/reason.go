@@ -14,7 +14,7 @@ var reasons = map[kmip.Kind][4]kmip.ResultReason{
 	kmip.KindObjectNotFound:          {kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound},
 	kmip.KindObjectDestroyed:         {kmip.ResultReasonPermissionDenied, kmip.ResultReasonObjectDestroyed},
 	kmip.KindObjectArchived:          {kmip.ResultReasonObjectArchived},
-	kmip.KindObjectExists:            {kmip.ResultReasonInvalidField, kmip.ResultReasonObjectAlreadyExists},
+	kmip.KindObjectExists:            {kmip.ResultReasonObjectAlreadyExists},
 	kmip.KindNoPlaceholder:           {kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound},
 	kmip.KindWrongState:              {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
 	kmip.KindNoTransition:            {kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
@@ -143,11 +143,29 @@ func Reason(v kmip.Version, op kmip.Operation, kind kmip.Kind) kmip.ResultReason
 	for column > 0 && row[column] == 0 {
 		column--
 	}
-	c := codec{v}
-	if !c.valueExists(kmip.TagResultReason, uint32(row[column])) {
-		return kmip.ResultReasonGeneralFailure
+	return codec{v}.reason(row[column])
+}
+
+// before are the reasons that KMIP 1.x gave what has a reason of its own since.
+var before = map[kmip.ResultReason]kmip.ResultReason{
+	kmip.ResultReasonSensitive:           kmip.ResultReasonPermissionDenied,
+	kmip.ResultReasonNotExtractable:      kmip.ResultReasonPermissionDenied,
+	kmip.ResultReasonKeyValueNotPresent:  kmip.ResultReasonIllegalOperation, // "only has attributes" (1.0 §11.11)
+	kmip.ResultReasonEncodingOptionError: kmip.ResultReasonInvalidField,
+	kmip.ResultReasonObjectAlreadyExists: kmip.ResultReasonInvalidField,
+	kmip.ResultReasonAttestationRequired: kmip.ResultReasonPermissionDenied,
+	kmip.ResultReasonAttestationFailed:   kmip.ResultReasonPermissionDenied,
+}
+
+// reason is a reason as the version has it.
+func (c codec) reason(r kmip.ResultReason) kmip.ResultReason {
+	if c.valueExists(kmip.TagResultReason, uint32(r)) {
+		return r
 	}
-	return row[column]
+	if older, ok := before[r]; ok && c.old() {
+		return older
+	}
+	return kmip.ResultReasonGeneralFailure
 }
 
 // messageOf is the sentence for the client: that of the failure, and nothing

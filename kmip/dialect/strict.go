@@ -26,6 +26,9 @@ func Strict(i kmip.Item) error {
 	for _, item := range i.Items[1:] {
 		op, _ := item.Field(kmip.TagOperation)
 		for _, f := range item.Items {
+			if f.Tag == kmip.TagOperation {
+				continue // that of the request, whatever it was
+			}
 			if f.Tag != kmip.TagResponsePayload {
 				if err := c.strict(kmip.TagBatchItem, f); err != nil {
 					return err

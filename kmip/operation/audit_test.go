@@ -68,7 +68,7 @@ func (s *server) raced(before func()) *server {
 	svc.Service = custody.New(custody.Config{
 		Store: &race{s.svc.Store, before}, Sealer: s.svc.Ring, Log: slog.New(slog.DiscardHandler), Now: s.svc.Clock.Now,
 	})
-	return &server{s.t, &svc, operation.New(operation.Server{Custody: svc.Service, Now: s.svc.Clock.Now, Form: formOf})}
+	return &server{t: s.t, svc: &svc, ops: operation.New(operation.Server{Custody: svc.Service, Now: s.svc.Clock.Now, Form: formOf})}
 }
 
 // A batch that can be undone leaves an entry for each item also when none of

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"slices"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
@@ -9,6 +10,9 @@ import (
 )
 
 func deriveKey(ctx context.Context, c *call, r *payload.DeriveKeyRequest) (*payload.DeriveKeyResponse, error) {
+	if slices.ContainsFunc(r.UniqueIdentifier, func(id kmip.Reference) bool { return id.Enum == kmip.UniqueIdentifierEnumerationIDPlaceholder }) {
+		return nil, refused(ctx, c, kmip.OperationDeriveKey, kmip.Fail(kmip.KindInvalidField, "Derive Key does not take the ID Placeholder"))
+	}
 	uids, err := named(ctx, c, kmip.OperationDeriveKey, r.UniqueIdentifier)
 	if err != nil {
 		return nil, err

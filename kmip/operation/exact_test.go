@@ -8,6 +8,7 @@ import (
 
 	"github.com/claviger/claviger/hsm/keywrap"
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/dialect"
 	"github.com/claviger/claviger/kmip/operation"
 	"github.com/claviger/claviger/kmip/payload"
@@ -22,11 +23,14 @@ type server struct {
 	t   *testing.T
 	svc *service.Service
 	ops *operation.Server
+	// scope opens the frame of a request; that of a client of the domain "default"
+	// when nil.
+	scope func() *custody.Scope
 }
 
 func newServer(t *testing.T) *server {
 	svc := service.New(t)
-	return &server{t, svc, operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0", Interop: true, Now: svc.Clock.Now, Form: formOf, Messages: messages{}})}
+	return &server{t: t, svc: svc, ops: operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0", Interop: true, Now: svc.Clock.Now, Form: formOf, Messages: messages{}})}
 }
 
 // send takes a request to bytes and back, as a client would, and the response too.
@@ -52,7 +56,7 @@ func (s *server) raw(b []byte) *payload.Response {
 	if err != nil {
 		resp = dialect.Failed(req.Version, s.svc.Clock.Now(), err)
 	} else {
-		resp = s.ops.Batch(context.Background(), s.svc.Client("default"), true, req, nil)
+		resp = s.ops.Batch(context.Background(), s.begin(), true, req, nil)
 	}
 	out := wire.Append(nil, dialect.EncodeResponse(resp))
 	back, err := wire.Parse(out, wire.DefaultLimits())
@@ -67,6 +71,13 @@ func (s *server) raw(b []byte) *payload.Response {
 		s.t.Fatalf("response cannot be read: %v\n%s", err, wire.Dump(back))
 	}
 	return read
+}
+
+func (s *server) begin() *custody.Scope {
+	if s.scope != nil {
+		return s.scope()
+	}
+	return s.svc.Client("default")
 }
 
 // one sends one item that must succeed.
