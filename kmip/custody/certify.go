@@ -158,8 +158,12 @@ var nameTags = []struct {
 	tag  kmip.Tag
 	name string
 }{
-	{kmip.TagCertificateSubjectCN, "CN"}, {kmip.TagCertificateSubjectO, "O"}, {kmip.TagCertificateSubjectOU, "OU"},
-	{kmip.TagCertificateSubjectC, "C"}, {kmip.TagCertificateSubjectST, "ST"}, {kmip.TagCertificateSubjectL, "L"},
+	{kmip.TagCertificateSubjectCN, "CN"},
+	{kmip.TagCertificateSubjectO, "O"},
+	{kmip.TagCertificateSubjectOU, "OU"},
+	{kmip.TagCertificateSubjectC, "C"},
+	{kmip.TagCertificateSubjectST, "ST"},
+	{kmip.TagCertificateSubjectL, "L"},
 }
 
 // subjectName separates the name of the subject from the other attributes. Where

@@ -51,9 +51,12 @@ var objectFields = map[kmip.ObjectType][]objectField{
 		{kmip.TagPGPKeyVersion, kmip.TypeInteger, true}, {kmip.TagKeyBlock, kmip.TypeStructure, true},
 	},
 	kmip.ObjectTypeSplitKey: {
-		{kmip.TagSplitKeyParts, kmip.TypeInteger, true}, {kmip.TagKeyPartIdentifier, kmip.TypeInteger, true},
-		{kmip.TagSplitKeyThreshold, kmip.TypeInteger, true}, {kmip.TagSplitKeyMethod, kmip.TypeEnumeration, true},
-		{kmip.TagPrimeFieldSize, kmip.TypeBigInteger, false}, {kmip.TagKeyBlock, kmip.TypeStructure, true},
+		{kmip.TagSplitKeyParts, kmip.TypeInteger, true},
+		{kmip.TagKeyPartIdentifier, kmip.TypeInteger, true},
+		{kmip.TagSplitKeyThreshold, kmip.TypeInteger, true},
+		{kmip.TagSplitKeyMethod, kmip.TypeEnumeration, true},
+		{kmip.TagPrimeFieldSize, kmip.TypeBigInteger, false},
+		{kmip.TagKeyBlock, kmip.TypeStructure, true},
 	},
 	kmip.ObjectTypeTemplate: {{kmip.TagAttribute, kmip.TypeStructure, false}},
 }
