@@ -16,7 +16,7 @@ func splitBinary(f field, secret []byte, n, threshold int, rand io.Reader) ([]Pa
 	}
 	parts := make([]Part, n)
 	for i := range parts {
-		x := element(i + 1) //nolint:gosec // bounded by maxParts
+		x := element(i + 1)
 		value := make([]byte, pieces*f.bytes)
 		for piece := range pieces {
 			var y element

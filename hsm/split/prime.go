@@ -28,7 +28,7 @@ func DefaultPrime(size int) *big.Int {
 }
 
 func mersennePrime(e int) *big.Int {
-	p := new(big.Int).Lsh(big.NewInt(1), uint(e)) //nolint:gosec // one of the table
+	p := new(big.Int).Lsh(big.NewInt(1), uint(e))
 	return p.Sub(p, big.NewInt(1))
 }
 
@@ -141,7 +141,7 @@ func number(b []byte, mod *bigmod.Modulus) (*bigmod.Nat, error) {
 
 // small makes an element of an identifier.
 func small(n int, mod *bigmod.Modulus) *bigmod.Nat {
-	return bigmod.NewNat().SetUint(uint(n)).ExpandFor(mod) //nolint:gosec // bounded by maxParts
+	return bigmod.NewNat().SetUint(uint(n)).ExpandFor(mod)
 }
 
 // random draws an element: numbers that are too large are drawn again, which

@@ -71,7 +71,7 @@ func (k mldsaPublic) lengthBits() int32 { return byteBits(k.parameters.PublicKey
 func (k mldsaPrivate) Public() crypto.PublicKey { return mldsaPublic{k.mldsaSet, k.key.PublicKey()} }
 
 func (k mldsaPrivate) encode(f kmip.KeyFormatType) ([]byte, *kmip.Item) {
-	return quantumPrivate(f, k.parameterSet.oid, k.key.Bytes(), marshalSeed), nil
+	return quantumPrivate(f, k.oid, k.key.Bytes(), marshalSeed), nil
 }
 
 func (k mldsaPublic) encode(f kmip.KeyFormatType) ([]byte, *kmip.Item) {

@@ -38,7 +38,7 @@ func slhdsaAlgorithms() (all []quantumAlgorithm) {
 		slhdsa.SHAKE_128s, slhdsa.SHAKE_128f, slhdsa.SHAKE_192s, slhdsa.SHAKE_192f, slhdsa.SHAKE_256s, slhdsa.SHAKE_256f,
 	} {
 		s := slhdsaSet{parameterSet{
-			algorithm: kmip.CryptographicAlgorithmSLHDSASHA2128s + kmip.CryptographicAlgorithm(i), //nolint:gosec // one of twelve
+			algorithm: kmip.CryptographicAlgorithmSLHDSASHA2128s + kmip.CryptographicAlgorithm(i),
 			oid:       "2.16.840.1.101.3.4.3." + strconv.Itoa(20+i),
 			named:     []int32{128, 128, 192, 192, 256, 256}[i%6],
 		}, id}
@@ -99,7 +99,7 @@ func (k slhdsaPrivate) encode(f kmip.KeyFormatType) ([]byte, *kmip.Item) {
 	if err != nil {
 		return nil, nil
 	}
-	return quantumPrivate(f, k.parameterSet.oid, b, func(b []byte) []byte { return append([]byte(nil), b...) }), nil
+	return quantumPrivate(f, k.oid, b, func(b []byte) []byte { return append([]byte(nil), b...) }), nil
 }
 
 func (k slhdsaPublic) encode(f kmip.KeyFormatType) ([]byte, *kmip.Item) {

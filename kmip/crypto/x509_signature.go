@@ -116,7 +116,7 @@ func pssSignature(parameters []byte) (kmip.CryptographicParameters, error) {
 	if pss.SaltLength < 0 || pss.SaltLength > maxMaterialBytes || pss.Trailer < 0 || pss.Trailer > 255 {
 		return p, kmip.Fail(kmip.KindInvalidField, "the parameters of the PSS signature are out of range")
 	}
-	salt, trailer := int32(pss.SaltLength), int32(pss.Trailer) //nolint:gosec // bounded above
+	salt, trailer := int32(pss.SaltLength), int32(pss.Trailer)
 	p.SaltLength, p.TrailerField = &salt, &trailer
 	return p, nil
 }

@@ -133,9 +133,10 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 // objects: the request may be run again.
 func IsConflict(err error) bool { return errors.Is(err, store.ErrConflict) }
 
-// Warn logs what an operator should see and no client can.
-func (s *Service) Warn(ctx context.Context, message string, err error) {
-	s.log.WarnContext(ctx, message, "error", err)
+// Warn logs what went wrong in the background: an operator should see it, and no
+// client can.
+func (s *Service) Warn(ctx context.Context, err error) {
+	s.log.WarnContext(ctx, "work in the background failed", "error", err)
 }
 
 // Report logs and records a failure that no use case has seen.

@@ -43,27 +43,36 @@ var watched = map[string][]kmip.Tag{
 	"ReCertify":       nil,
 }
 
-// watchedAtOnce bounds what one look at the audit shows.
-const watchedAtOnce = 1000
+// Bounds of one look at the audit: entries of a page, and pages. A watcher that
+// has fallen further behind is told so.
+const (
+	watchPage  = 1000
+	watchPages = 100
+)
+
+// Watched returns the last entry of the audit of the scope's domain, from which
+// Watch goes on.
+func (s *Service) Watched(ctx context.Context, sc *Scope) (int64, error) {
+	last, err := s.store.Audit(ctx, store.AuditQuery{Domain: sc.Domain, Limit: 1})
+	switch {
+	case err != nil:
+		return 0, s.translate(ctx, err)
+	case len(last) == 0:
+		return 0, nil
+	}
+	return last[0].Sequence, nil
+}
 
 // Watch lists what has happened in the domain of the scope since an entry of the
-// audit, on whatever node, oldest first, and the entry to go on from; with
-// after 0 it only tells that. What the caller may not know of is left out.
+// audit, on whatever node, oldest first, and the entry to go on from. What the
+// caller may not know of is left out.
 func (s *Service) Watch(ctx context.Context, sc *Scope, after int64) ([]Event, int64, error) {
-	entries, err := s.store.Audit(ctx, store.AuditQuery{Domain: sc.Domain, Limit: watchedAtOnce})
+	entries, last, err := s.since(ctx, sc.Domain, after)
 	if err != nil {
-		return nil, after, s.translate(ctx, err)
+		return nil, after, err
 	}
-	last := after
 	var events []Event
 	for _, e := range slices.Backward(entries) {
-		if e.Sequence <= after {
-			continue
-		}
-		last = e.Sequence
-		if _, ok := watched[e.Operation]; !ok || after == 0 || e.Outcome != audit.Success || e.UID == "" {
-			continue
-		}
 		event, err := s.event(ctx, sc, e)
 		switch kmip.KindOf(err) {
 		case kmip.KindObjectNotFound, kmip.KindPermissionDenied, kmip.KindNotAuthorised, kmip.KindObjectArchived:
@@ -75,6 +84,33 @@ func (s *Service) Watch(ctx context.Context, sc *Scope, after int64) ([]Event, i
 		events = append(events, event)
 	}
 	return events, last, nil
+}
+
+// since returns the entries after one that a watcher may hear of, newest first,
+// and the number of the last of all.
+func (s *Service) since(ctx context.Context, domain string, after int64) (kept []audit.Entry, last int64, err error) {
+	q := store.AuditQuery{Domain: domain, Limit: watchPage}
+	last = after
+	for range watchPages {
+		page, err := s.store.Audit(ctx, q)
+		if err != nil {
+			return nil, after, s.translate(ctx, err)
+		}
+		for _, e := range page {
+			if e.Sequence <= after {
+				return kept, last, nil
+			}
+			last = max(last, e.Sequence)
+			if _, ok := watched[e.Operation]; ok && e.Outcome == audit.Success && e.UID != "" {
+				kept = append(kept, e)
+			}
+		}
+		if len(page) < watchPage {
+			return kept, last, nil
+		}
+		q.Before = page[len(page)-1].Sequence
+	}
+	return nil, after, kmip.Fail(kmip.KindUnavailable, "more than %d entries of the audit have not been looked at; connect again", watchPage*watchPages)
 }
 
 // event tells what an entry of the audit is about.

@@ -78,10 +78,13 @@ func (c codec) readAttribute(i kmip.Item) (kmip.Attribute, *int32, error) {
 	}
 	at := kmip.NewAttribute(i)
 	if lt, ok := kmip.LinkTypeOf(i.Tag); ok && c.v >= kmip.V30 {
-		if !i.Type.IsText() {
+		if err := c.reference(i.WithTag(kmip.TagUniqueIdentifier), &kmip.Reference{}); err != nil {
 			return at, nil, kmip.Fail(kmip.KindAttributeValue, "%s is a reference", i.Tag.Title())
 		}
-		return kmip.NewAttribute(kmip.LinkValue{Type: lt, Target: i.Text()}.Item()), nil, nil
+		if i.Type.IsText() {
+			i.Type = kmip.TypeTextString
+		}
+		return kmip.NewAttribute(kmip.Structure(kmip.TagLink, kmip.Enumeration(kmip.TagLinkType, lt), i.WithTag(kmip.TagLinkedObjectIdentifier))), nil, nil
 	}
 	if c.v >= kmip.V30 && i.Tag == kmip.TagGroupLink {
 		switch {

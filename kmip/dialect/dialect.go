@@ -120,6 +120,9 @@ func (c codec) checkValue(i kmip.Item) error {
 		}
 	case kmip.TypeStructure:
 		for _, f := range i.Items {
+			if f.Tag == kmip.TagLinkedObjectIdentifier && c.old() && !f.Type.IsText() {
+				return kmip.Fail(kmip.KindInvalidField, "%s cannot be of type %s in KMIP %s", f.Tag.Title(), f.Type, c.v)
+			}
 			if err := c.check(i.Tag, f); err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,14 +57,14 @@ func (s *Server) Work(ctx context.Context) {
 	for {
 		claimed, err := s.Custody.Claim(ctx)
 		if err != nil && ctx.Err() == nil {
-			s.Custody.Warn(ctx, "asynchronous requests cannot be read", err)
+			s.Custody.Warn(ctx, fmt.Errorf("asynchronous requests cannot be read: %w", err))
 		}
 		var g errgroup.Group
 		g.SetLimit(processAtOnce)
 		for _, c := range claimed {
 			g.Go(func() error {
 				if err := s.complete(ctx, c); err != nil && ctx.Err() == nil {
-					s.Custody.Warn(ctx, "asynchronous request was not completed; it will be tried again", err)
+					s.Custody.Warn(ctx, fmt.Errorf("asynchronous request was not completed; it will be tried again: %w", err))
 				}
 				return nil
 			})

@@ -50,13 +50,3 @@ func refused(ctx context.Context, c *call, op kmip.Operation, err error) error {
 	c.server.Custody.Refuse(ctx, c.scope, op.String(), "", err)
 	return err
 }
-
-// resolve finds the object that a request is about; a request about none is
-// recorded here.
-func resolve(ctx context.Context, c *call, op kmip.Operation, r kmip.Reference) (string, error) {
-	uid, err := c.uid(r)
-	if err != nil {
-		return "", refused(ctx, c, op, err)
-	}
-	return uid, nil
-}

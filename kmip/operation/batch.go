@@ -20,7 +20,7 @@ const undoAttempts = 4
 // the response are to be destroyed with Release once it has been written.
 //
 // turn turns the connection around; nil where that is not possible.
-func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated bool, r *payload.Request, turn func()) *payload.Response {
+func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated bool, r *payload.Request, turn func() error) *payload.Response {
 	defer Forget(r)
 	sc.Form = s.Form(r.Version)
 	undo := r.ErrorContinuation == kmip.BatchErrorContinuationOptionUndo && len(r.Items) > 1
@@ -54,29 +54,38 @@ func (s *Server) run(ctx context.Context, c *call, authenticated bool, r *payloa
 	for i := range r.Items {
 		item := &r.Items[i]
 		c.item = len(c.all)
-		out := payload.ResponseItem{Operation: item.Operation, UniqueBatchItemID: item.UniqueBatchItemID}
-		e := s.table.index[item.Operation]
 		if r.ErrorContinuation == kmip.BatchErrorContinuationOptionUndo && changed && item.Operation == kmip.OperationLocate {
 			item.Err = kmip.Fail(kmip.KindBatchRefused, "a batch that can be undone may not search after it has changed objects")
 		}
-		out.Payload, out.Err = s.item(ctx, c, e, authenticated, item, r)
-		if out.Err != nil {
-			out.Status, out.Payload = kmip.ResultStatusOperationFailed, nil
-		} else if e != nil && !e.readOnly {
-			changed = true
-		}
-		if a, ok := out.Payload.(*answer); ok {
-			out = a.inPlaceOf(out)
-		}
-		resp.Items = append(resp.Items, out)
-		if out.Err != nil {
-			failed = true
-			if r.ErrorContinuation != kmip.BatchErrorContinuationOptionContinue {
-				return true
+		e := s.table.index[item.Operation]
+		for n, one := range c.each(item, r.Version) {
+			c.again = n > 0
+			out := s.respond(ctx, c, e, authenticated, &one, r)
+			resp.Items = append(resp.Items, out)
+			if out.Err != nil {
+				failed = true
+				if r.ErrorContinuation != kmip.BatchErrorContinuationOptionContinue {
+					return true
+				}
+			} else if e != nil && !e.readOnly {
+				changed = true
 			}
 		}
 	}
 	return failed
+}
+
+// respond runs one item and makes the item of the response.
+func (s *Server) respond(ctx context.Context, c *call, e *entry, authenticated bool, item *payload.RequestItem, r *payload.Request) payload.ResponseItem {
+	out := payload.ResponseItem{Operation: item.Operation, UniqueBatchItemID: item.UniqueBatchItemID}
+	out.Payload, out.Err = s.item(ctx, c, e, authenticated, item, r)
+	if out.Err != nil {
+		out.Status, out.Payload = kmip.ResultStatusOperationFailed, nil
+	}
+	if a, ok := out.Payload.(*answer); ok {
+		out = a.inPlaceOf(out)
+	}
+	return out
 }
 
 // item runs one item, or keeps it to be processed later.

@@ -52,11 +52,11 @@ func right(c *call, i kmip.Item) (custody.Right, error) {
 			}
 		case kmip.TagObjects:
 			for _, o := range f.Items {
-				uid, err := c.uid(identifier(o))
+				uids, err := c.uids(identifier(o))
 				if err != nil {
 					return r, err
 				}
-				r.Objects = append(r.Objects, uid)
+				r.Objects = append(r.Objects, uids...)
 			}
 		case kmip.TagObjectGroups:
 			r.Groups = groups(&f)
@@ -65,17 +65,6 @@ func right(c *call, i kmip.Item) (custody.Right, error) {
 		}
 	}
 	return r, nil
-}
-
-// identifier reads a Unique Identifier that stands inside a structure.
-func identifier(i kmip.Item) kmip.Reference {
-	switch i.Type {
-	case kmip.TypeEnumeration:
-		return kmip.Reference{Enum: kmip.UniqueIdentifierEnumeration(i.Uint32())}
-	case kmip.TypeInteger:
-		return kmip.Reference{IsNth: true, Nth: int32(i.Int)} //nolint:gosec // an Integer has 32 bits
-	}
-	return kmip.Reference{Text: i.Text()}
 }
 
 // groups lists the names of Object Groups (§7.23).

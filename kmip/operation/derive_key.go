@@ -32,17 +32,3 @@ func deriveKey(ctx context.Context, c *call, r *payload.DeriveKeyRequest) (*payl
 	c.made(kmip.UniqueIdentifierEnumerationDeriveKey, uid)
 	return &payload.DeriveKeyResponse{UniqueIdentifier: uid}, nil
 }
-
-// named resolves identifiers that must be given: the ID Placeholder stands for
-// none of them.
-func named(ctx context.Context, c *call, op kmip.Operation, refs []kmip.Reference) ([]string, error) {
-	uids := make([]string, len(refs))
-	for i, r := range refs {
-		uid, err := resolve(ctx, c, op, r)
-		if err != nil {
-			return nil, err
-		}
-		uids[i] = uid
-	}
-	return uids, nil
-}

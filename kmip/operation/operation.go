@@ -42,13 +42,17 @@ type call struct {
 	server *Server
 	scope  *custody.Scope
 	// turn turns the connection around; nil where that is not possible.
-	turn func()
+	turn func() error
 	// placeholder is the ID Placeholder (§6.1); empty when there is none.
 	placeholder string
 	// results are the identifiers that operations of this request gave, by the
 	// kind of result (§11.58), and all of them in order.
 	results map[kmip.UniqueIdentifierEnumeration][]string
-	all     []string
+	// again tells that an item is being repeated for another object, repeated
+	// counts the objects of such items.
+	again    bool
+	repeated int
+	all      []string
 	// lastData and allData are the Data that operations of this request gave, when
 	// it has several items (keepsData).
 	keepsData bool
@@ -56,51 +60,6 @@ type call struct {
 	allData   [][]byte
 	// item is where the identifiers of the current item begin in all.
 	item int
-}
-
-// gave remembers what an operation returned.
-func (c *call) gave(kind kmip.UniqueIdentifierEnumeration, uids ...string) {
-	if c.results == nil {
-		c.results = map[kmip.UniqueIdentifierEnumeration][]string{}
-	}
-	c.results[kind] = uids
-	c.all = append(c.all, uids...)
-}
-
-// made remembers a new object, which becomes the ID Placeholder.
-func (c *call) made(kind kmip.UniqueIdentifierEnumeration, uid string) {
-	c.gave(kind, uid)
-	c.placeholder = uid
-}
-
-// uid resolves the Unique Identifier of a request (§4.58).
-func (c *call) uid(r kmip.Reference) (string, error) {
-	switch {
-	case r.Text != "":
-		return r.Text, nil
-	case r.IsNth:
-		n := int(r.Nth)
-		if n < 0 {
-			n += c.item
-		}
-		if n < 0 || n >= len(c.all) {
-			return "", kmip.Fail(kmip.KindNoPlaceholder, "the response has no identifier %d", r.Nth)
-		}
-		return c.all[n], nil
-	case r.Enum != 0 && r.Enum != kmip.UniqueIdentifierEnumerationIDPlaceholder:
-		switch uids := c.results[r.Enum]; len(uids) {
-		case 0:
-			return "", kmip.Fail(kmip.KindNoPlaceholder, "no earlier item of the request gave a result of %s", r.Enum)
-		case 1:
-			return uids[0], nil
-		default:
-			return "", kmip.Fail(kmip.KindUnsupportedFeature, "the result of %s has several identifiers; name one", r.Enum)
-		}
-	}
-	if c.placeholder == "" {
-		return "", kmip.Fail(kmip.KindNoPlaceholder, "no Unique Identifier was given and the ID Placeholder is empty")
-	}
-	return c.placeholder, nil
 }
 
 // handler runs one operation on its payload.

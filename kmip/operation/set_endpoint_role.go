@@ -24,7 +24,9 @@ func setEndpointRole(ctx context.Context, c *call, r *payload.SetEndpointRoleReq
 		return nil, err
 	}
 	if r.EndpointRole == kmip.EndpointRoleClient {
-		c.turn()
+		if err := c.turn(); err != nil {
+			return nil, refused(ctx, c, op, err)
+		}
 	}
 	return &payload.SetEndpointRoleResponse{EndpointRole: r.EndpointRole}, nil
 }

@@ -83,9 +83,15 @@ func (c *caller) run(ctx context.Context, correlation string, req *payload.Reque
 	}
 	sc := svc.Begin(p, p.Domain, "kmip", c.peer, correlation)
 	sc.Use(by.grant)
-	var turn func()
+	var turn func() error
 	if c.mayTurn {
-		turn = func() { c.turned = &turned{req.Version, p, by.grant} }
+		turn = func() error {
+			after, err := svc.Watched(ctx, sc) // before the answer: the peer hears of all that follows it
+			if err == nil {
+				c.turned = &turned{req.Version, p, by.grant, after}
+			}
+			return err
+		}
 	}
 	resp := c.s.c.Operations.Batch(ctx, sc, known, req, turn)
 	resp.ServerHashedPassword = by.hashed

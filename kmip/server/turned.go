@@ -19,6 +19,7 @@ type turned struct {
 	version   kmip.Version
 	principal custody.Principal
 	grant     custody.Grant
+	after     int64 // the last entry of the audit that the peer need not hear of
 }
 
 // watchInterval is how often the server looks for what to tell.
@@ -33,10 +34,6 @@ var errPeer = errors.New("the peer does not answer as a server does")
 func (c *conn) tell(t *turned) error {
 	ctx := c.s.base
 	svc := c.s.c.Custody
-	_, after, err := svc.Watch(ctx, c.watcher(t), 0)
-	if err != nil {
-		return err
-	}
 	for {
 		if err := c.idle(); err != nil || c.stopped() {
 			return err
@@ -45,7 +42,7 @@ func (c *conn) tell(t *turned) error {
 			return err
 		}
 		sc := c.watcher(t)
-		events, last, err := svc.Watch(ctx, sc, after)
+		events, last, err := svc.Watch(ctx, sc, t.after)
 		if err != nil {
 			return err
 		}
@@ -57,7 +54,7 @@ func (c *conn) tell(t *turned) error {
 				return err
 			}
 		}
-		after = max(last, 1)
+		t.after = last
 	}
 }
 
