@@ -108,6 +108,7 @@ var operationReasons = map[kindAt][4]kmip.ResultReason{
 	{kmip.KindObjectType, kmip.OperationActivate}:                  {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
 	{kmip.KindObjectType, kmip.OperationRevoke}:                    {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
 	{kmip.KindObjectType, kmip.OperationGet}:                       {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
+	{kmip.KindObjectType, kmip.OperationGetUsageAllocation}:        {kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidObjectType},
 	{kmip.KindObjectType, kmip.OperationCheck}:                     {kmip.ResultReasonIllegalOperation, kmip.ResultReasonIllegalObjectType},
 	{kmip.KindObjectType, kmip.OperationCreate}:                    {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType},
 	{kmip.KindObjectType, kmip.OperationRegister}:                  {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType},
