@@ -2,6 +2,7 @@ package operation_test
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -103,6 +104,8 @@ type fixture struct {
 	kekGone   string
 	kekStored string // archived
 	deriveKey string
+	grouped   string // has as many groups as an object may have
+	period    string // has a Protection Period that is almost the longest
 	holder    holder
 }
 
@@ -147,6 +150,12 @@ func newFixture(t *testing.T) *fixture {
 	s.archive(f.kekStored)
 	f.wrapped = s.register(kmip.V21, s.getWrapped(kmip.V21, f.preActive, wrapSpec(kmip.WrappingMethodEncrypt, information(kmip.TagEncryptionKeyInformation, f.kek))), s.now(), mask(all))
 	f.deriveKey = s.derivable(kmip.V21, kmip.CryptographicAlgorithmHMACSHA256)
+	var groups []kmip.Item
+	for i := range 1024 {
+		groups = append(groups, kmip.Text(kmip.TagObjectGroup, "group "+strconv.Itoa(i)))
+	}
+	f.grouped = key(append(groups, s.now())...)
+	f.period = key(kmip.Interval(kmip.TagProtectionPeriod, (1<<32-2)*time.Second))
 	return f
 }
 
@@ -163,7 +172,15 @@ func (s *server) operationsOf(v kmip.Version) []kmip.Operation {
 // refuse runs requests that fail, in every version that can say them.
 func refuse(t *testing.T, list []refusal) {
 	t.Helper()
+	var f *fixture
+	refuseOn(t, &f, list)
+}
+
+// refuseOn is refuse for requests that ask which version they are of.
+func refuseOn(t *testing.T, at **fixture, list []refusal) {
+	t.Helper()
 	f := newFixture(t)
+	*at = f
 	for _, v := range kmip.Versions {
 		f.v = v
 		has := f.operationsOf(v)
@@ -177,7 +194,7 @@ func refuse(t *testing.T, list []refusal) {
 			}
 			if got.Status == ok { // it has changed what the others fail on
 				f = newFixture(t)
-				f.v = v
+				f.v, *at = v, f
 			}
 			if got.Status == failed && (got.Message == "" || got.Payload != nil) {
 				t.Errorf("KMIP %s, %s, %s: message %q, payload %v", v, r.op, r.name, got.Message, got.Payload)
