@@ -169,7 +169,7 @@ func attributeRefusals(v func() kmip.Version) []refusal {
 func withoutIdentifierAs(op kmip.Operation, request any) refusal {
 	r := withoutIdentifier(op, request)
 	r.edit = dropField(kmip.TagUniqueIdentifier)
-	r.want = notThere
+	r.want = always(kmip.ResultReasonItemNotFound)
 	return r
 }
 

@@ -107,6 +107,12 @@ type fixture struct {
 	grouped   string // has as many groups as an object may have
 	period    string // has a Protection Period that is almost the longest
 	holder    holder
+	// Those of moreObjects.
+	stored       string // a private key that is archived
+	emptyPrivate string // a private key without Key Value
+	held         string // a certificate of the holder
+	storedPart   string // a part that is archived
+	foreign      []string
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -155,6 +161,7 @@ func newFixture(t *testing.T) *fixture {
 		groups = append(groups, kmip.Text(kmip.TagObjectGroup, "group "+strconv.Itoa(i)))
 	}
 	f.grouped = key(append(groups, s.now())...)
+	f.moreObjects()
 	f.period = key(kmip.Interval(kmip.TagProtectionPeriod, (1<<32-2)*time.Second))
 	return f
 }
