@@ -133,6 +133,16 @@ func Kinds() []Kind {
 	return all
 }
 
+// KindNamed returns the kind that has a name; KindGeneral when none has.
+func KindNamed(name string) Kind {
+	for k, n := range kindNames {
+		if n == name {
+			return Kind(k)
+		}
+	}
+	return KindGeneral
+}
+
 // Failure is an error with a kind. Message is for the client and holds no
 // secret; Cause is for the operator's log and never leaves the server.
 type Failure struct {

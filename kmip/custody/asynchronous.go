@@ -36,6 +36,7 @@ type pendingRequest struct {
 	Processed bool           `json:"processed,omitempty"`
 	Cancelled bool           `json:"cancelled,omitempty"`
 	Failed    bool           `json:"failed,omitempty"`
+	Failure   string         `json:"failure,omitempty"` // kind, by its name
 	Response  []byte         `json:"response,omitempty"`
 	Obtained  bool           `json:"obtained,omitempty"`
 }
@@ -109,7 +110,7 @@ func (s *Service) asynchronous(ctx context.Context, sc *Scope, correlation []byt
 		if err := s.openRecord(ctx, r, &p); err != nil {
 			return r, p, err
 		}
-		if p.Principal.Actor() != sc.Principal.Actor() {
+		if p.Principal.Actor() != sc.Principal.Actor() || s.over(r) {
 			return store.Record{}, pendingRequest{}, unknown
 		}
 		return r, p, nil
@@ -117,10 +118,19 @@ func (s *Service) asynchronous(ctx context.Context, sc *Scope, correlation []byt
 	return store.Record{}, p, unknown
 }
 
+// over reports whether the time of a record is over, though nobody has removed
+// it yet.
+func (s *Service) over(r store.Record) bool {
+	return !r.Expires.IsZero() && !s.now().Before(r.Expires)
+}
+
 // Polled is what Poll finds.
 type Polled struct {
 	Done     bool
 	Response []byte // as the processor encoded it
+	// Failed tells that the request failed, and Kind how.
+	Failed bool
+	Kind   kmip.Kind
 }
 
 // Poll returns the response to an asynchronous request, if there is one (§6.1.38).
@@ -143,7 +153,7 @@ func (s *Service) Poll(ctx context.Context, sc *Scope, correlation []byte) (Poll
 			found = Polled{}
 			return o, nil
 		}
-		found = Polled{Done: true, Response: p.Response}
+		found = Polled{Done: true, Response: p.Response, Failed: p.Failed, Kind: kmip.KindNamed(p.Failure)}
 		if p.Obtained {
 			return o, nil
 		}
@@ -223,7 +233,7 @@ func (s *Service) Outstanding(ctx context.Context, sc *Scope, correlations [][]b
 					return outcome{}, err
 				}
 				correlation, err := hex.DecodeString(r.Key)
-				if err != nil || p.Obtained || p.Cancelled || p.Principal.Actor() != sc.Principal.Actor() ||
+				if err != nil || s.over(r) || p.Obtained || p.Cancelled || p.Principal.Actor() != sc.Principal.Actor() ||
 					len(operations) > 0 && !slices.Contains(operations, p.Operation) ||
 					len(correlations) > 0 && !slices.ContainsFunc(correlations, func(c []byte) bool { return bytes.Equal(c, correlation) }) {
 					continue
@@ -335,12 +345,15 @@ func (s *Service) Admit(ctx context.Context, c *Claimed) error {
 // Complete makes what a claimed request did durable together with its response.
 // When others have changed the same objects, it returns a conflict and the
 // request may be run again after Again.
-func (s *Service) Complete(ctx context.Context, c *Claimed, failed bool, response []byte) error {
+// failure is why it failed; nil when it succeeded.
+func (s *Service) Complete(ctx context.Context, c *Claimed, failure error, response []byte) error {
 	p := c.pending
-	p.Message, p.Response, p.Failed = nil, response, failed
+	p.Message, p.Response = nil, response
 	var change store.Change
-	if !failed {
+	if failure == nil {
 		change = c.Scope.undo.merged()
+	} else {
+		p.Failed, p.Failure = true, kmip.KindOf(failure).String()
 	}
 	if err := s.finishRecord(ctx, &change, c.record, p); err != nil {
 		return err

@@ -75,7 +75,7 @@ func (s *Service) cipherRequest(ctx context.Context, sc *Scope, action string, m
 	if err != nil {
 		return crypto.CipherRequest{}, nil, err
 	}
-	if err := s.unwrapForUse(ctx, sc, action, value); err != nil {
+	if err := s.readyForUse(ctx, sc, action, m, value); err != nil {
 		value.Destroy()
 		return crypto.CipherRequest{}, nil, err
 	}

@@ -235,7 +235,7 @@ func (s *Service) agree(ctx context.Context, sc *Scope, bases []*managed, bits i
 			return nil, err
 		}
 		defer value.Destroy()
-		if err := s.unwrapForUse(ctx, sc, "DeriveKey", value); err != nil {
+		if err := s.readyForUse(ctx, sc, "DeriveKey", m, value); err != nil {
 			return nil, err
 		}
 		inputs[i] = keyInput(m, value)

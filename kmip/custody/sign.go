@@ -103,7 +103,7 @@ func (s *Service) signatureRequest(ctx context.Context, sc *Scope, action string
 		r.Key, r.Format = public.Bytes, public.Format
 		return r, nil
 	}
-	if err := s.unwrapForUse(ctx, sc, action, value); err != nil {
+	if err := s.readyForUse(ctx, sc, action, m, value); err != nil {
 		return r, err
 	}
 	r.Key, r.Format, r.Transparent = value.Key.Material, value.Key.Format, value.Key.Transparent

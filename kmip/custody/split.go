@@ -88,7 +88,7 @@ func (s *Service) toSplit(ctx context.Context, sc *Scope, a SplitArgs) (newborn,
 	if err != nil {
 		return newborn{}, err
 	}
-	if err := s.unwrapForUse(ctx, sc, "CreateSplitKey", value); err != nil {
+	if err := s.readyForUse(ctx, sc, "CreateSplitKey", m, value); err != nil {
 		value.Destroy()
 		return newborn{}, err
 	}

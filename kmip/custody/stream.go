@@ -118,7 +118,12 @@ func (t *streamTable) release(owner string) {
 
 // expire ends the streams that were not continued in time.
 func (t *streamTable) expire(now time.Time) {
-	t.remove(func(st *stream) bool { return now.Sub(st.used) > streamIdle || now.Sub(st.begun) > streamLife })
+	t.remove(func(st *stream) bool { return st.expired(now) })
+}
+
+// expired reports whether a stream was not continued in time.
+func (st *stream) expired(now time.Time) bool {
+	return now.Sub(st.used) > streamIdle || now.Sub(st.begun) > streamLife
 }
 
 func (t *streamTable) close() { t.remove(func(*stream) bool { return true }) }
@@ -167,7 +172,7 @@ func (s *Service) inParts(ctx context.Context, sc *Scope, a partArgs) (Parted, e
 		}
 		if st == nil && a.part.Correlation != nil {
 			st = s.streams.take(a.part.Correlation, func(st *stream) bool {
-				return st.owner == owner && st.domain == sc.Domain && st.action == a.action && (a.uid == "" || a.uid == st.uid)
+				return !st.expired(s.now()) && st.owner == owner && st.domain == sc.Domain && st.action == a.action && (a.uid == "" || a.uid == st.uid)
 			})
 			if st == nil {
 				return o, kmip.Fail(kmip.KindStream, "no operation in several parts has this Correlation Value")

@@ -147,6 +147,17 @@ func (s *Service) unwrapForUse(ctx context.Context, sc *Scope, action string, va
 	return s.unwrap(ctx, sc, action, value.Key)
 }
 
+// readyForUse unwraps the key of an object, or opens its container, for one use.
+func (s *Service) readyForUse(ctx context.Context, sc *Scope, action string, m *managed, value *kmip.Object) error {
+	if err := s.unwrapForUse(ctx, sc, action, value); err != nil {
+		return err
+	}
+	if value.Type == kmip.ObjectTypePrivateKey && value.Key != nil && value.Key.Format == kmip.KeyFormatTypePKCS12 {
+		return s.openContainer(ctx, sc, action, m, value)
+	}
+	return nil
+}
+
 // maxUnwrapping bounds how many keys that were registered wrapped stand behind
 // each other.
 const maxUnwrapping = 4

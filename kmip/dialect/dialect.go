@@ -142,8 +142,11 @@ func checkType(i kmip.Item) error {
 			return nil
 		}
 	}
-	if kmip.EnumOf(i.Tag) == "Unique Identifier" {
+	switch {
+	case kmip.EnumOf(i.Tag) == "Unique Identifier":
 		return nil // from 2.0 also an enumeration or an index
+	case i.Tag == kmip.TagAttributeReference && i.Type == kmip.TypeEnumeration:
+		return nil // a tag, or a structure for vendor attributes (§5.5)
 	}
 	return kmip.Fail(kmip.KindInvalidField, "%s cannot be of type %s", i.Tag.Title(), i.Type)
 }

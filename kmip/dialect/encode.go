@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/claviger/claviger/kmip"
@@ -24,10 +25,27 @@ func (c codec) payloadItem(op kmip.Operation, d direction, from any) kmip.Item {
 		joined.Data = append(r.Data[:len(r.Data):len(r.Data)], r.AuthenticatedEncryptionTag...)
 		from = &joined
 	}
+	if r, ok := from.(*payload.CreateSplitKeyRequest); ok && c.v >= kmip.V30 && r.Polynomial != 0 {
+		told := *r // KMIP 3.0 says it by an attribute
+		told.Attributes.Attributes = slices.Clone(r.Attributes.Attributes).Set(kmip.Enumeration(kmip.TagSplitKeyPolynomial, r.Polynomial))
+		from = &told
+	}
 	if r, ok := from.(*payload.PKCS11Response); ok && c.v < kmip.V30 && r.PKCS11Function != kmip.PKCS11FunctionCInitialize {
 		first := *r // the value is told once; from 3.0 with every function
 		first.CorrelationValue = nil
 		from = &first
+	}
+	if c.old() { // which demands a Validity Indicator of every part (1.4 §4.32, §4.34)
+		switch r := from.(type) {
+		case *payload.SignatureVerifyResponse:
+			first := *r
+			first.ValidityIndicator = known(r.ValidityIndicator)
+			from = &first
+		case *payload.MACVerifyResponse:
+			first := *r
+			first.ValidityIndicator = known(r.ValidityIndicator)
+			from = &first
+		}
 	}
 	v := reflect.ValueOf(from).Elem()
 	p := planOf(v.Type())
@@ -38,6 +56,14 @@ func (c codec) payloadItem(op kmip.Operation, d direction, from any) kmip.Item {
 			continue
 		}
 		i.Items = c.field(i.Items, i.Tag, v.Field(f.index), f)
+	}
+	return i
+}
+
+// known makes a validity that is not known yet one that says so.
+func known(i kmip.ValidityIndicator) kmip.ValidityIndicator {
+	if i == 0 {
+		return kmip.ValidityIndicatorUnknown
 	}
 	return i
 }

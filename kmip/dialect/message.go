@@ -336,15 +336,15 @@ func EncodeRequest(r *payload.Request) kmip.Item {
 	if r.ClientCorrelationValue != "" && c.v >= kmip.V14 {
 		add(kmip.Text(kmip.TagClientCorrelationValue, r.ClientCorrelationValue))
 	}
-	for _, cr := range r.Credentials {
-		value := cr.Value.WithTag(kmip.TagCredentialValue)
-		if cr.Type == kmip.CredentialTypeUsernameAndPassword {
-			value = kmip.Structure(kmip.TagCredentialValue, kmip.Text(kmip.TagUsername, cr.Username))
-			if cr.HasPass {
-				value.Items = append(value.Items, kmip.Item{Tag: kmip.TagPassword, Type: kmip.TypeTextString, Bytes: cr.Password})
-			}
+	if r.AsynchronousIndicator != 0 {
+		if c.old() {
+			add(kmip.Boolean(kmip.TagAsynchronousIndicator, r.AsynchronousIndicator != kmip.AsynchronousIndicatorProhibited))
+		} else {
+			add(kmip.Enumeration(kmip.TagAsynchronousIndicator, r.AsynchronousIndicator))
 		}
-		add(kmip.Structure(kmip.TagAuthentication, kmip.Structure(kmip.TagCredential, kmip.Enumeration(kmip.TagCredentialType, cr.Type), value)))
+	}
+	if len(r.Credentials) > 0 {
+		add(credentialItems(r.Credentials))
 	}
 	if len(r.Items) > 1 {
 		if r.ErrorContinuation != 0 {
@@ -369,6 +369,22 @@ func EncodeRequest(r *payload.Request) kmip.Item {
 		message.Items = append(message.Items, withPayload(i, c.payloadItem(item.Operation, request, item.Payload)))
 	}
 	return message
+}
+
+// credentialItems writes Authentication (§9.4).
+func credentialItems(list []payload.Credential) kmip.Item {
+	i := kmip.Structure(kmip.TagAuthentication)
+	for _, cr := range list {
+		value := cr.Value.WithTag(kmip.TagCredentialValue)
+		if cr.Type == kmip.CredentialTypeUsernameAndPassword {
+			value = kmip.Structure(kmip.TagCredentialValue, kmip.Text(kmip.TagUsername, cr.Username))
+			if cr.HasPass {
+				value.Items = append(value.Items, kmip.Item{Tag: kmip.TagPassword, Type: kmip.TypeTextString, Bytes: cr.Password})
+			}
+		}
+		i.Items = append(i.Items, kmip.Structure(kmip.TagCredential, kmip.Enumeration(kmip.TagCredentialType, cr.Type), value))
+	}
+	return i
 }
 
 // DecodeResponse reads a response message, as a client does.

@@ -119,6 +119,8 @@ var operationReasons = map[kindAt][4]kmip.ResultReason{
 	{kmip.KindAttributeUnsupported, kmip.OperationLocate}:          {kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidAttribute},
 	{kmip.KindAttributeNotFound, kmip.OperationModifyAttribute}:    {kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeNotFound},
 	{kmip.KindNameNotUnique, kmip.OperationAddAttribute}:           {kmip.ResultReasonIllegalOperation, kmip.ResultReasonNonUniqueNameAttribute},
+	{kmip.KindWrongState, kmip.OperationRegister}:                  {kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState}, // of a PKCS#12 password
+	{kmip.KindWrongState, kmip.OperationImport}:                    {kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
 	{kmip.KindNameNotUnique, kmip.OperationModifyAttribute}:        {kmip.ResultReasonIllegalOperation, kmip.ResultReasonNonUniqueNameAttribute},
 }
 

@@ -114,5 +114,5 @@ func (s *Server) attempt(ctx context.Context, claimed *custody.Claimed) error {
 	defer Release(resp)
 	message := s.Messages.EncodeResponse(resp)
 	defer clear(message)
-	return s.Custody.Complete(ctx, claimed, out.Err != nil, message)
+	return s.Custody.Complete(ctx, claimed, out.Err, message)
 }

@@ -36,13 +36,17 @@ func newServer(t *testing.T) *server {
 // send takes a request to bytes and back, as a client would, and the response too.
 func (s *server) send(v kmip.Version, option kmip.BatchErrorContinuationOption, items ...payload.RequestItem) *payload.Response {
 	s.t.Helper()
-	if len(items) > 1 {
-		for i := range items {
-			items[i].UniqueBatchItemID = []byte{byte(i + 1)}
+	return s.message(&payload.Request{Version: v, ErrorContinuation: option, Items: items})
+}
+
+func (s *server) message(r *payload.Request) *payload.Response {
+	s.t.Helper()
+	if len(r.Items) > 1 {
+		for i := range r.Items {
+			r.Items[i].UniqueBatchItemID = []byte{byte(i + 1)}
 		}
 	}
-	b := wire.Append(nil, dialect.EncodeRequest(&payload.Request{Version: v, ErrorContinuation: option, Items: items}))
-	return s.raw(b)
+	return s.raw(wire.Append(nil, dialect.EncodeRequest(r)))
 }
 
 func (s *server) raw(b []byte) *payload.Response {

@@ -21,7 +21,11 @@ func poll(ctx context.Context, c *call, r *payload.PollRequest) (*answer, error)
 	if err != nil || len(resp.Items) != 1 {
 		return nil, kmip.FailFrom(err, kmip.KindGeneral, "the response that was kept cannot be read")
 	}
-	return &answer{resp.Items[0]}, nil
+	item := resp.Items[0]
+	if found.Failed { // with the reason that the version of the poll gives it
+		item.Err, item.Reason = kmip.Fail(found.Kind, "%s", item.Message), 0
+	}
+	return &answer{item}, nil
 }
 
 // answer is the result of an operation that is a batch item as a whole.

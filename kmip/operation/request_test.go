@@ -8,6 +8,7 @@ import (
 	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/payload"
 	"github.com/claviger/claviger/kmip/secret"
+	"github.com/claviger/claviger/policy"
 )
 
 // since lists the versions from one on.
@@ -181,5 +182,31 @@ func (s *server) in(domain string) *server {
 	}
 	other := *s
 	other.scope = func() *custody.Scope { return s.svc.Client(domain) }
+	return &other
+}
+
+// client makes a client with a certificate, and returns the server as it sees it,
+// with its principal.
+func (s *server) client(name string) (*server, custody.Principal) {
+	s.t.Helper()
+	made, err := s.svc.CreateClient(context.Background(), s.svc.Administrator("default"), name, policy.RoleFull)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	p, err := s.svc.AuthenticateClient(context.Background(), made.Issued.Certificate)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.as(p, nil), p
+}
+
+// as is the server as a principal sees it, with what a ticket allows.
+func (s *server) as(p custody.Principal, grant custody.Grant) *server {
+	other := *s
+	other.scope = func() *custody.Scope {
+		sc := s.svc.Begin(p, p.Domain, "kmip", "127.0.0.1:1", "test")
+		sc.Use(grant)
+		return sc
+	}
 	return &other
 }
