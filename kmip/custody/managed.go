@@ -31,7 +31,7 @@ func (m *managed) objectType() kmip.ObjectType { return kmip.ObjectType(m.row.Ty
 func (m *managed) resource() policy.Resource {
 	r := policy.Resource{UID: m.row.UID, Type: m.row.Type, Creator: m.row.Creator}
 	for i := range m.attrs {
-		if m.attrs[i].Tag == kmip.TagObjectGroup {
+		if t := m.attrs[i].Tag; t == kmip.TagObjectGroup || t == kmip.TagGroupLink { // by name, or by identifier (KMIP 3.0)
 			r.Groups = append(r.Groups, m.attrs[i].Value.Text())
 		}
 	}

@@ -305,6 +305,7 @@ var payloadTables = map[kmip.Operation]payloadTable{
 			{kmip.TagClientRegistrationMethod, span{kmip.V13, kmip.V30}, 0, 0xf8},
 			{kmip.TagDefaultsInformation, span{kmip.V20, kmip.V30}, 0, 0},
 			{kmip.TagProtectionStorageMasks, span{kmip.V20, kmip.V30}, 0xe0, 0},
+			{kmip.TagCredentialInformation, span{kmip.V30, kmip.V30}, 0, 0},
 		},
 	},
 	kmip.OperationCancel: {

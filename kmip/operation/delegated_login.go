@@ -42,6 +42,9 @@ func rights(c *call, i kmip.Item) ([]custody.Right, error) {
 func right(c *call, i kmip.Item) (custody.Right, error) {
 	var r custody.Right
 	for _, f := range i.Items {
+		if len(f.Items) == 0 { // not the same as a field that is left out, which allows everything
+			return r, kmip.Fail(kmip.KindInvalidField, "%s in a Right is empty", f.Tag.Title())
+		}
 		switch f.Tag {
 		case kmip.TagUsageLimits:
 			l := kmip.UsageLimitsOf(f)
