@@ -55,7 +55,7 @@ var rules = map[Tag]Rule{
 	TagExtractable:                    changeable,
 	TagFresh:                          creation,
 	TagInitialDate:                    server,
-	TagKeyFormatType:                  server,
+	TagKeyFormatType:                  creation, // of what the server makes
 	TagKeyValueLocation:               clientMulti,
 	TagKeyValuePresent:                server,
 	TagLastChangeDate:                 server,

@@ -207,6 +207,9 @@ func (s *Service) issue(ctx context.Context, sc *Scope, action string, sub subje
 	if t := kmip.CertificateType(attrs.Uint32(kmip.TagCertificateType)); t != 0 && t != kmip.CertificateTypeX509 {
 		return nil, kmip.Fail(kmip.KindUnsupportedFeature, "certificates of type %s cannot be issued here", t)
 	}
+	if err := noKeyFormat(attrs); err != nil {
+		return nil, err
+	}
 	name, attrs := subjectName(sub, attrs)
 	attrs, err := s.withDefaults(ctx, sc, kmip.ObjectTypeCertificate, attrs)
 	if err != nil {

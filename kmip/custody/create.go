@@ -29,6 +29,10 @@ func (s *Service) create(ctx context.Context, sc *Scope, typ kmip.ObjectType, at
 	if err := s.authorize(sc, "Create", policy.Resource{Type: uint32(typ)}); err != nil {
 		return nil, err
 	}
+	attrs, err := s.withDefaults(ctx, sc, typ, attrs)
+	if err != nil {
+		return nil, err
+	}
 	if err := checkCreation(attrs); err != nil {
 		return nil, err
 	}

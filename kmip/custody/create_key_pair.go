@@ -17,7 +17,15 @@ func (s *Service) CreateKeyPair(ctx context.Context, sc *Scope, common, private,
 		if err := s.authorize(sc, "CreateKeyPair", policy.Resource{Type: uint32(kmip.ObjectTypePrivateKey)}); err != nil {
 			return outcome{}, err
 		}
-		priv, pub, err := s.createPair(ctx, sc, merge(common, private), merge(common, public))
+		forPrivate, err := s.withDefaults(ctx, sc, kmip.ObjectTypePrivateKey, merge(common, private))
+		if err != nil {
+			return outcome{}, err
+		}
+		forPublic, err := s.withDefaults(ctx, sc, kmip.ObjectTypePublicKey, merge(common, public))
+		if err != nil {
+			return outcome{}, err
+		}
+		priv, pub, err := s.createPair(ctx, sc, forPrivate, forPublic)
 		if err != nil {
 			return outcome{}, err
 		}

@@ -146,7 +146,9 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 			return nil, err
 		}
 	} else {
-		n, converted, err := inRequestedFormat(sc, n)
+		var converted *kmip.Object
+		var err error
+		n, converted, err = inRequestedFormat(sc, n)
 		defer converted.Destroy()
 		if err != nil {
 			return nil, err

@@ -176,6 +176,10 @@ func builtInDefaults() []ForObjects {
 	}
 }
 
+// ofAlgorithm are defaults that are for one algorithm and make no sense with
+// another.
+var ofAlgorithm = []kmip.Tag{kmip.TagCryptographicLength, kmip.TagCryptographicDomainParameters, kmip.TagKeyFormatType}
+
 // withDefaults adds the defaults of the domain that a request does not give.
 func (s *Service) withDefaults(ctx context.Context, sc *Scope, t kmip.ObjectType, attrs kmip.Attributes) (kmip.Attributes, error) {
 	st, err := s.standing(ctx, sc.Domain)
@@ -188,7 +192,12 @@ func (s *Service) withDefaults(ctx context.Context, sc *Scope, t kmip.ObjectType
 			continue
 		}
 		have := all // several instances of one default belong together
+		other := have.Has(kmip.TagCryptographicAlgorithm) && f.Attributes.Has(kmip.TagCryptographicAlgorithm) &&
+			have.Uint32(kmip.TagCryptographicAlgorithm) != f.Attributes.Uint32(kmip.TagCryptographicAlgorithm)
 		for _, at := range f.Attributes {
+			if other && slices.Contains(ofAlgorithm, at.Tag) {
+				continue
+			}
 			if len(have.Instances(at.AttributeID)) == 0 {
 				all = append(all, at)
 			}

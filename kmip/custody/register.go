@@ -25,6 +25,9 @@ func (s *Service) Register(ctx context.Context, sc *Scope, typ kmip.ObjectType, 
 		if value.Type != typ {
 			return outcome{}, kmip.Fail(kmip.KindObjectTypeMismatch, "Object Type is %s, the object is a %s", typ, value.Type)
 		}
+		if err := noKeyFormat(attrs); err != nil {
+			return outcome{}, err
+		}
 		given, err := s.withDefaults(ctx, sc, typ, attrs)
 		if err != nil {
 			return outcome{}, err

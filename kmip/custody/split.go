@@ -96,6 +96,10 @@ func (s *Service) toSplit(ctx context.Context, sc *Scope, a SplitArgs) (newborn,
 		value.Destroy()
 		return newborn{}, kmip.Fail(kmip.KindObjectType, "a key in a transparent format cannot be split")
 	}
+	if f := kmip.KeyFormatType(attrs.Uint32(kmip.TagKeyFormatType)); f != 0 && f != value.Key.Format {
+		value.Destroy()
+		return newborn{}, kmip.Fail(kmip.KindKeyFormat, "the key is in Key Format Type %s, and so are its parts", value.Key.Format)
+	}
 	n := newborn{value: value, algorithm: kmip.CryptographicAlgorithm(m.row.Algorithm), length: m.row.LengthBits, format: value.Key.Format}
 	// The attributes of the key go before those of the request.
 	attrs = slices.Clone(attrs).Remove(kmip.TagCryptographicAlgorithm, kmip.TagCryptographicLength)
@@ -220,6 +224,9 @@ func (s *Service) JoinSplitKey(ctx context.Context, sc *Scope, a JoinArgs) (stri
 	err := s.do(ctx, sc, "JoinSplitKey", func() (outcome, error) {
 		var o outcome
 		if err := s.authorize(sc, "JoinSplitKey", policy.Resource{Type: uint32(a.Type)}); err != nil {
+			return o, err
+		}
+		if err := noKeyFormat(a.Attrs); err != nil {
 			return o, err
 		}
 		attrs, err := s.withDefaults(ctx, sc, a.Type, a.Attrs)

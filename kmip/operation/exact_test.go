@@ -26,6 +26,7 @@ type server struct {
 	// scope opens the frame of a request; that of a client of the domain "default"
 	// when nil.
 	scope func() *custody.Scope
+	turn  func() error // turns the connection around
 }
 
 func newServer(t *testing.T) *server {
@@ -60,7 +61,7 @@ func (s *server) raw(b []byte) *payload.Response {
 	if err != nil {
 		resp = dialect.Failed(req.Version, s.svc.Clock.Now(), err)
 	} else {
-		resp = s.ops.Batch(context.Background(), s.begin(), true, req, nil)
+		resp = s.ops.Batch(context.Background(), s.begin(), true, req, s.turn)
 	}
 	out := wire.Append(nil, dialect.EncodeResponse(resp))
 	back, err := wire.Parse(out, wire.DefaultLimits())
