@@ -70,6 +70,7 @@ type AuditQuery struct {
 	UID       string
 	Actor     string
 	Operation string
+	Outcome   string
 	From, To  time.Time
 	Before    int64 // entries with a smaller sequence number; 0 starts at the newest
 	Limit     int   // required, 1 to 1000

@@ -78,6 +78,9 @@ type Registry interface {
 	Records(ctx context.Context, q RecordQuery) ([]Record, error)
 	// Audit returns entries, newest first, at most q.Limit.
 	Audit(ctx context.Context, q AuditQuery) ([]audit.Entry, error)
+	// AuditCount returns the number of entries that match; Before and Limit do not
+	// count.
+	AuditCount(ctx context.Context, q AuditQuery) (int64, error)
 	// Count returns the number of objects of a domain by state; the stored
 	// state, which dates may have overtaken.
 	Count(ctx context.Context, domain string) (map[State]int64, error)

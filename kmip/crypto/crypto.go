@@ -3,9 +3,11 @@
 // generation, the formats of keys, and what a certificate says. Pure functions,
 // one algorithm or mode a file, no input or output; operations in several parts
 // are streams, which hold what is between the parts. The algorithms themselves
-// are those of the standard library and of golang.org/x/crypto. Modes of operation
-// that these do not have, or not in parts, are written here over their block
-// ciphers: PCBC, CCM, XTS, GCM in parts, CMAC, CBC-MAC, and the paddings.
+// are those of the standard library, of golang.org/x/crypto and of the libraries
+// that docs/adr/0002-asymmetric-libraries.md names. Modes of operation that these
+// do not have, or not in parts, are written here over their block ciphers: PCBC,
+// CCM, XTS, GCM in parts (docs/adr/0003-gcm-in-parts.md), CMAC, CBC-MAC, and the
+// paddings.
 //
 // Whether a key may be used so (state, usage mask, policy) was decided before;
 // which algorithms are fit is the business of policy/suite. Old algorithms are

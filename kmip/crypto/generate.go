@@ -20,6 +20,10 @@ func (k keyLengths) has(n int32) bool {
 // maxGeneratedBits bounds the keys of algorithms that take any length.
 const maxGeneratedBits = 1 << 16
 
+// xtsBits is the length of two AES keys of 256 bits, as XTS takes them; two of
+// 128 have the length of one of 256.
+const xtsBits = 512
+
 var (
 	aesLike  = keyLengths{128, 256, 64}
 	exactly  = func(n int32) keyLengths { return keyLengths{n, n, 1} }
@@ -82,7 +86,7 @@ func GenerateSymmetric(alg kmip.CryptographicAlgorithm, lengthBits int32, random
 		size, parity = sizes[lengthBits], true
 	} else if lengths, ok := symmetricLengths[alg]; !ok {
 		return nil, kmip.Fail(kmip.KindAttributeValue, "Cryptographic Algorithm %v has no symmetric keys that can be made", alg)
-	} else if !lengths.has(lengthBits) {
+	} else if !lengths.has(lengthBits) && (alg != kmip.CryptographicAlgorithmAES || lengthBits != xtsBits) {
 		size = 0
 	}
 	if size == 0 {

@@ -46,6 +46,17 @@ func (s *Service) create(ctx context.Context, sc *Scope, typ kmip.ObjectType, at
 }
 
 func (s *Service) newSymmetricKey(ctx context.Context, sc *Scope, attrs kmip.Attributes) (*managed, error) {
+	n, err := generate(attrs)
+	if err != nil {
+		return nil, err
+	}
+	defer n.value.Destroy()
+	return s.make(ctx, sc, n)
+}
+
+// generate makes a symmetric key as attributes say, of 256 bits of AES where they
+// do not; the caller destroys the value.
+func generate(attrs kmip.Attributes) (newborn, error) {
 	alg := kmip.CryptographicAlgorithm(attrs.Uint32(kmip.TagCryptographicAlgorithm))
 	if alg == 0 {
 		alg = kmip.CryptographicAlgorithmAES
@@ -56,14 +67,13 @@ func (s *Service) newSymmetricKey(ctx context.Context, sc *Scope, attrs kmip.Att
 	}
 	key, err := crypto.GenerateSymmetric(alg, length, rand.Reader)
 	if err != nil {
-		return nil, err
+		return newborn{}, err
 	}
 	value := &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: key, Algorithm: alg, LengthBits: length}}
-	defer value.Destroy()
-	return s.make(ctx, sc, newborn{
+	return newborn{
 		typ: kmip.ObjectTypeSymmetricKey, attrs: attrs, value: value, algorithm: alg, length: length,
 		format: kmip.KeyFormatTypeRaw, generated: true,
-	})
+	}, nil
 }
 
 // maxSecretBits bounds generated secret data.

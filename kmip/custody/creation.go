@@ -396,28 +396,23 @@ func (m *managed) sides() []store.SideRow {
 
 // diff plans the changes of names and sides between two states of an object.
 func diff(c *store.Change, before, after *managed) {
-	oldNames, newNames := before.names(), after.names()
-	for _, n := range oldNames {
-		if !slices.Contains(newNames, n) {
-			c.Release = append(c.Release, n)
+	c.Release, c.Take = changed(c.Release, c.Take, before.names(), after.names())
+	c.DropSides, c.AddSides = changed(c.DropSides, c.AddSides, before.sides(), after.sides())
+}
+
+// changed appends what is in before only to gone, and in after only to come.
+func changed[T comparable](gone, come, before, after []T) ([]T, []T) {
+	for _, v := range before {
+		if !slices.Contains(after, v) {
+			gone = append(gone, v)
 		}
 	}
-	for _, n := range newNames {
-		if !slices.Contains(oldNames, n) {
-			c.Take = append(c.Take, n)
+	for _, v := range after {
+		if !slices.Contains(before, v) {
+			come = append(come, v)
 		}
 	}
-	oldSides, newSides := before.sides(), after.sides()
-	for _, r := range oldSides {
-		if !slices.Contains(newSides, r) {
-			c.DropSides = append(c.DropSides, r)
-		}
-	}
-	for _, r := range newSides {
-		if !slices.Contains(oldSides, r) {
-			c.AddSides = append(c.AddSides, r)
-		}
-	}
+	return gone, come
 }
 
 // checkValues refuses values that no object can have.

@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/claviger/claviger/kmip"
@@ -34,8 +35,8 @@ func rotationDue(m *managed, now time.Time) bool {
 		now.Sub(m.attrs.Time(kmip.TagInitialDate)) >= interval.Duration()
 }
 
-// rotateAtOnce bounds how many objects of a domain one look rotates.
-const rotateAtOnce = 500
+// rotatePage is how many objects are looked at at once.
+const rotatePage = 500
 
 // errNotDue tells that an object was rotated by somebody else.
 var errNotDue = errors.New("rotation is not due")
@@ -50,19 +51,36 @@ func (s *Service) RotateDue(ctx context.Context) error {
 	}
 	var errs []error
 	for _, d := range domains {
-		found, err := s.store.Find(ctx, d.Name, store.Query{Sides: []store.Side{{Kind: store.SideRotate, Value: automatic}}, Limit: rotateAtOnce})
+		errs = append(errs, s.rotateDomain(ctx, d.Name))
+	}
+	return errors.Join(errs...)
+}
+
+// rotateDomain rotates what is due in one domain. What cannot be rotated does not
+// keep the rest from it.
+func (s *Service) rotateDomain(ctx context.Context, domain string) error {
+	var errs []error
+	q := store.Query{Sides: []store.Side{{Kind: store.SideRotate, Value: automatic}}, Limit: rotatePage}
+	for {
+		found, err := s.store.Find(ctx, domain, q)
 		if err != nil {
-			return err
+			return errors.Join(append(errs, err)...)
 		}
 		for _, row := range found {
 			m, err := read(row, s.now())
 			if err != nil || !rotationDue(m, s.now()) {
 				continue
 			}
-			errs = append(errs, s.rotate(ctx, d.Name, m))
+			if err := s.rotate(ctx, domain, m); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", row.UID, err))
+			}
 		}
+		if len(found) < rotatePage || ctx.Err() != nil {
+			return errors.Join(errs...)
+		}
+		last := found[len(found)-1]
+		q.After = &store.Position{Initial: last.Initial, UID: last.UID}
 	}
-	return errors.Join(errs...)
 }
 
 // automatic is the value of the side rows of objects that the server rotates.

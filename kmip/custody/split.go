@@ -119,20 +119,7 @@ func newWhole(a SplitArgs, attrs kmip.Attributes) (newborn, error) {
 	if a.Type != kmip.ObjectTypeSymmetricKey && a.Type != kmip.ObjectTypeSplitKey {
 		return newborn{}, kmip.Fail(kmip.KindObjectTypeMismatch, "Create Split Key makes symmetric keys; for a %s name one that is there", a.Type)
 	}
-	alg := kmip.CryptographicAlgorithm(attrs.Uint32(kmip.TagCryptographicAlgorithm))
-	if alg == 0 {
-		alg = kmip.CryptographicAlgorithmAES
-	}
-	length := attrs.Int32(kmip.TagCryptographicLength)
-	if length == 0 {
-		length = defaultLength(alg)
-	}
-	key, err := crypto.GenerateSymmetric(alg, length, rand.Reader)
-	if err != nil {
-		return newborn{}, err
-	}
-	value := &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: key}}
-	return newborn{attrs: attrs, value: value, algorithm: alg, length: length, format: kmip.KeyFormatTypeRaw, generated: true}, nil
+	return generate(attrs)
 }
 
 // splitParts makes the records of the parts. A Name of the request is that of

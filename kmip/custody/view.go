@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/store"
+	"github.com/claviger/claviger/store/audit"
 )
 
 // view returns the attributes of an object as its owner sees them: those that
@@ -32,6 +34,16 @@ func (m *managed) view() kmip.Attributes {
 	return attrs
 }
 
+// counted are the counters of KMIP 3.0: how often an object was used, by the
+// audit. They are told only when they are asked for by name: counting takes
+// longer the more an object was used.
+var counted = map[kmip.Tag]string{
+	kmip.TagEncryptCounter:         kmip.OperationEncrypt.String(),
+	kmip.TagDecryptCounter:         kmip.OperationDecrypt.String(),
+	kmip.TagSignCounter:            kmip.OperationSign.String(),
+	kmip.TagSignatureVerifyCounter: kmip.OperationSignatureVerify.String(),
+}
+
 // GetAttributes returns the attributes that are asked for and set; all when
 // none is named (§6.1.20). It works in every state.
 func (s *Service) GetAttributes(ctx context.Context, sc *Scope, uid string, ids []kmip.AttributeID) (kmip.Attributes, error) {
@@ -53,6 +65,13 @@ func (s *Service) GetAttributes(ctx context.Context, sc *Scope, uid string, ids 
 			found = nil
 			for _, id := range ids {
 				found = append(found, attrs.Matching(id)...)
+				if action, ok := counted[id.Tag]; ok {
+					n, err := s.store.AuditCount(ctx, store.AuditQuery{Domain: sc.Domain, UID: uid, Operation: action, Outcome: audit.Success})
+					if err != nil {
+						return outcome{uid: uid}, s.translate(ctx, err)
+					}
+					found = append(found, kmip.NewAttribute(kmip.LongInteger(id.Tag, n)))
+				}
 			}
 		}
 		return outcome{uid: uid}, nil

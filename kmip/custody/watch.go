@@ -89,7 +89,7 @@ func (s *Service) Watch(ctx context.Context, sc *Scope, after int64) ([]Event, i
 // since returns the entries after one that a watcher may hear of, newest first,
 // and the number of the last of all.
 func (s *Service) since(ctx context.Context, domain string, after int64) (kept []audit.Entry, last int64, err error) {
-	q := store.AuditQuery{Domain: domain, Limit: watchPage}
+	q := store.AuditQuery{Domain: domain, Outcome: audit.Success, Limit: watchPage}
 	last = after
 	for range watchPages {
 		page, err := s.store.Audit(ctx, q)
@@ -101,7 +101,7 @@ func (s *Service) since(ctx context.Context, domain string, after int64) (kept [
 				return kept, last, nil
 			}
 			last = max(last, e.Sequence)
-			if _, ok := watched[e.Operation]; ok && e.Outcome == audit.Success && e.UID != "" {
+			if _, ok := watched[e.Operation]; ok && e.UID != "" {
 				kept = append(kept, e)
 			}
 		}

@@ -189,6 +189,8 @@ func Release(r *payload.Response) {
 			p.Object.Destroy()
 		case *payload.DecryptResponse:
 			clear(p.Data)
+		case *payload.RNGRetrieveResponse:
+			clear(p.Data)
 		}
 	}
 }

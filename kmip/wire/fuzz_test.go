@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 
 	"github.com/claviger/claviger/kmip"
@@ -30,7 +31,7 @@ func FuzzParse(f *testing.F) {
 	seeds(f)
 	lim := Limits{MaxBytes: 4096, MaxDepth: 16, MaxItems: 256}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		item, err := Parse(b, lim)
+		item, err := bounded(t, b, func() (kmip.Item, error) { return Parse(b, lim) })
 		if err != nil {
 			return
 		}
@@ -45,6 +46,19 @@ func FuzzParse(f *testing.F) {
 		}
 		_ = Dump(item)
 	})
+}
+
+// bounded fails the test if reading a message allocates more than ten times its
+// size, beside what every message costs.
+func bounded(t *testing.T, b []byte, parse func() (kmip.Item, error)) (kmip.Item, error) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	item, err := parse()
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 10*uint64(len(b))+16<<10 {
+		t.Fatalf("%d bytes allocated for a message of %d", got, len(b))
+	}
+	return item, err
 }
 
 // textSeeds are messages that are whole, and such that are nearly so.
@@ -66,7 +80,7 @@ func fuzzText(f *testing.F, e Encoding, valid func([]byte) error) {
 	lim := Limits{MaxBytes: 4096, MaxDepth: 16, MaxItems: 256}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
-		item, err := e.Parse(b, lim)
+		item, err := bounded(t, b, func() (kmip.Item, error) { return e.Parse(b, lim) })
 		if err != nil {
 			var syntax *SyntaxError
 			var large *TooLargeError

@@ -12,6 +12,8 @@ import (
 const sqlAudit = `select sequence, node, counter, time, domain, actor, source, door, operation,
 	uid, outcome, reason, detail, request, mac from audit where true`
 
+const sqlAuditCount = `select count(*) from audit where true`
+
 func scanEntry(r row, e *audit.Entry) error {
 	var at int64
 	err := r.Scan(&e.Sequence, &e.Node, &e.Counter, &at, &e.Domain, &e.Actor, &e.Source, &e.Door,
@@ -25,14 +27,24 @@ func (s *Store) Audit(ctx context.Context, q store.AuditQuery) ([]audit.Entry, e
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
-	text, args := auditSQL(q)
-	return all(ctx, s, "read audit", scanEntry, text, args...)
+	conditions, args := auditConditions(q)
+	text := sqlAudit + conditions + ` order by sequence desc limit ?`
+	return all(ctx, s, "read audit", scanEntry, text, append(args, q.Limit)...)
 }
 
-// auditSQL writes the conditions of a query. Every value is a parameter.
-func auditSQL(q store.AuditQuery) (string, []any) {
+// AuditCount implements store.Registry.
+func (s *Store) AuditCount(ctx context.Context, q store.AuditQuery) (int64, error) {
+	q.Before, q.Limit = 0, 1
+	if err := q.Check(); err != nil {
+		return 0, err
+	}
+	conditions, args := auditConditions(q)
+	return one(ctx, s, "count audit entries", func(r row, n *int64) error { return r.Scan(n) }, sqlAuditCount+conditions, args...)
+}
+
+// auditConditions writes the conditions of a query. Every value is a parameter.
+func auditConditions(q store.AuditQuery) (string, []any) {
 	var b strings.Builder
-	b.WriteString(sqlAudit)
 	var args []any
 	and := func(condition string, value any) {
 		b.WriteString(` and ` + condition)
@@ -50,6 +62,9 @@ func auditSQL(q store.AuditQuery) (string, []any) {
 	if q.Operation != "" {
 		and(`operation = ?`, q.Operation)
 	}
+	if q.Outcome != "" {
+		and(`outcome = ?`, q.Outcome)
+	}
 	if !q.From.IsZero() {
 		and(`time >= ?`, column.Micro(q.From))
 	}
@@ -59,6 +74,5 @@ func auditSQL(q store.AuditQuery) (string, []any) {
 	if q.Before != 0 {
 		and(`sequence < ?`, q.Before)
 	}
-	b.WriteString(` order by sequence desc limit ?`)
-	return b.String(), append(args, q.Limit)
+	return b.String(), args
 }

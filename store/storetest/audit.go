@@ -44,16 +44,24 @@ var auditCases = []testCase{
 	{"narrows by every condition and pages", func(t *testing.T, s store.Store) {
 		a, b := entry("d", "1"), entry("e", "2")
 		b.Actor, b.Operation, b.Time = "admin:root", "Destroy", day.Add(time.Microsecond)
+		b.Outcome = audit.Undone
 		commit(t, s, store.Change{Audit: []audit.Entry{a, b, a}})
 		for name, q := range map[string]store.AuditQuery{
 			"domain": {Domain: "e"}, "object": {UID: "2"}, "actor": {Actor: "admin:root"}, "operation": {Operation: "Destroy"},
-			"from": {From: b.Time}, "all": {Domain: "e", UID: "2", Actor: "admin:root", Operation: "Destroy", From: a.Time, To: b.Time},
+			"outcome": {Outcome: audit.Undone}, "from": {From: b.Time},
+			"all": {Domain: "e", UID: "2", Actor: "admin:root", Operation: "Destroy", Outcome: audit.Undone, From: a.Time, To: b.Time},
 		} {
 			q.Limit = 10
 			got, err := s.Audit(t.Context(), q)
 			if err != nil || len(got) != 1 || got[0].Domain != "e" {
 				t.Errorf("%s: %v, %v", name, got, err)
 			}
+			if n, err := s.AuditCount(t.Context(), q); n != 1 || err != nil {
+				t.Errorf("%s: %d entries are counted, %v", name, n, err)
+			}
+		}
+		if n, err := s.AuditCount(t.Context(), store.AuditQuery{Domain: "d"}); n != 2 || err != nil {
+			t.Errorf("%d entries of a domain are counted, want 2: %v", n, err)
 		}
 		var n int
 		q := store.AuditQuery{Limit: 1, To: a.Time}
