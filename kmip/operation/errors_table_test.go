@@ -115,6 +115,7 @@ type fixture struct {
 	foreign        []string // parts of a method that nobody has
 	cmac           string   // an AES key that may make and verify codes
 	limitedPrivate string   // a private key that may sign one byte
+	garbage        string   // a public key that is none
 	kekBound       string   // a wrapping key with Cryptographic Parameters
 	transparent    string   // a key in a transparent format
 }
