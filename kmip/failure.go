@@ -65,6 +65,8 @@ const (
 	KindNotExtractable                      // may not leave
 	KindNamespace                           // Application Namespace not known
 	KindStorageMask                         // protection storage not to be had
+	KindPrivateStorage                      // protection storage of a private key
+	KindPublicStorage                       // protection storage of a public key
 	KindTemplateNotFound                    // KMIP 1.x
 	KindOffsetWithDates                     // Offset together with dates
 	KindOffsetWithoutActivation             // nothing to shift from
@@ -108,7 +110,7 @@ var kindNames = [kindCount]string{
 	"unsupported extension", "response too large", "cryptographic failure", "missing IV", "tag length",
 	"parameters missing", "parameters unsupported", "key format", "key compression", "key wrap type",
 	"encoding option", "key value not present", "sensitive", "not extractable", "namespace",
-	"storage mask", "template not found", "offset with dates", "offset without activation",
+	"storage mask", "private storage mask", "public storage mask", "template not found", "offset with dates", "offset without activation",
 	"batch refused", "unavailable", "integrity", "not quantum safe", "wrapping key not found",
 	"wrapping key destroyed", "wrapping key archived", "data type", "numeric range",
 	"no such stream", "no such asynchronous request", "cancelled", "processed already", "ticket",

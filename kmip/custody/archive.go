@@ -84,6 +84,11 @@ func (s *Service) GetUsageAllocation(ctx context.Context, sc *Scope, uid string,
 		if err != nil {
 			return o, err
 		}
+		switch m.objectType() {
+		case kmip.ObjectTypeSymmetricKey, kmip.ObjectTypePublicKey, kmip.ObjectTypePrivateKey:
+		default:
+			return o, kmip.Fail(kmip.KindObjectType, "a %s protects nothing", m.objectType())
+		}
 		switch c := m.row.Counter; {
 		case !m.attrs.Has(kmip.TagUsageLimits):
 			return o, kmip.Fail(kmip.KindAttributeNotFound, "the object has no Usage Limits")

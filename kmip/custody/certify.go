@@ -301,6 +301,10 @@ func (s *Service) recertify(ctx context.Context, sc *Scope, a CertifyArgs, guard
 			return o, err
 		}
 		defer destroyMaterial(&sub.key)
+		_, given := subjectName(sub, a.Attrs)
+		if err := checkGiven(given); err != nil {
+			return o, err
+		}
 		attrs, err := inheritCertificate(old, a, sc.Now)
 		if err != nil {
 			return o, err

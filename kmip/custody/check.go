@@ -25,6 +25,9 @@ func (s *Service) Check(ctx context.Context, sc *Scope, uid string, q CheckQuery
 		if m.destroyed() {
 			return o, kmip.Fail(kmip.KindObjectDestroyed, "the object is destroyed")
 		}
+		if m.objectType() == kmip.ObjectTypeTemplate {
+			return o, kmip.Fail(kmip.KindObjectType, "a template has no use that could be checked")
+		}
 		if q.UsageMask != nil && kmip.CryptographicUsageMask(m.row.UsageMask)&*q.UsageMask != *q.UsageMask {
 			return o, kmip.Fail(kmip.KindUsageMask, "the Cryptographic Usage Mask does not allow it")
 		}

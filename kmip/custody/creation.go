@@ -112,6 +112,13 @@ func checkAttributeValue(at kmip.Attribute) error {
 		if l := kmip.LinkOf(at.Value); l.Target == "" || l.Type == 0 {
 			return kmip.Fail(kmip.KindAttributeValue, "a Link has a type and names an object")
 		}
+	case kmip.TagApplicationSpecificInformation:
+		if _, ok := at.Value.Field(kmip.TagApplicationNamespace); !ok {
+			return kmip.Fail(kmip.KindAttributeValue, "Application Specific Information names an Application Namespace")
+		}
+		if _, ok := at.Value.Field(kmip.TagApplicationData); !ok { // Query lists the namespaces: there are none
+			return kmip.Fail(kmip.KindNamespace, "the server makes no Application Data for this Application Namespace")
+		}
 	case kmip.TagUsageLimits:
 		if total, ok := at.Value.Field(kmip.TagUsageLimitsTotal); !ok || total.Int < 0 {
 			return kmip.Fail(kmip.KindAttributeValue, "Usage Limits have a Total that is not negative")

@@ -71,6 +71,8 @@ func (s *Service) loadPair(ctx context.Context, sc *Scope, uid string) (private,
 		return nil, nil, kmip.Fail(kmip.KindObjectType, "Re-key Key Pair names a private key; this is a %s", private.objectType())
 	case private.destroyed():
 		return nil, nil, kmip.Fail(kmip.KindObjectDestroyed, "the key is destroyed")
+	case !private.hasValue():
+		return nil, nil, kmip.Fail(kmip.KindKeyValueNotPresent, "the server has no value of this key")
 	}
 	for _, at := range private.attrs.Instances(kmip.AttributeID{Tag: kmip.TagLink}) {
 		l := kmip.LinkOf(at.Value)

@@ -84,6 +84,9 @@ func (s *Service) toSplit(ctx context.Context, sc *Scope, a SplitArgs) (newborn,
 	if a.Type != m.objectType() && a.Type != kmip.ObjectTypeSplitKey {
 		return newborn{}, kmip.Fail(kmip.KindObjectTypeMismatch, "Object Type is %s, the object is a %s", a.Type, m.objectType())
 	}
+	if !m.hasValue() {
+		return newborn{}, kmip.Fail(kmip.KindKeyValueNotPresent, "the server has no value of this key")
+	}
 	value, err := s.reveal(ctx, m)
 	if err != nil {
 		return newborn{}, err
@@ -188,9 +191,9 @@ func primeOf(b []byte) *big.Int {
 // splitFailure says what is wrong with a split.
 func splitFailure(err error) error {
 	if errors.Is(err, split.ErrMethod) {
-		return kmip.FailFrom(err, kmip.KindInvalidField, "the Split Key Method is not supported")
+		return kmip.FailFrom(err, kmip.KindParametersUnsupported, "the Split Key Method is not supported")
 	}
-	return kmip.FailFrom(err, kmip.KindInvalidField, "the key cannot be split so: "+err.Error())
+	return kmip.FailFrom(err, kmip.KindParametersMissing, "the key cannot be split so: "+err.Error())
 }
 
 // JoinArgs are the arguments of JoinSplitKey.
@@ -261,7 +264,7 @@ func (s *Service) join(ctx context.Context, sc *Scope, a JoinArgs, attrs kmip.At
 			first = value
 			n.algorithm, n.length, n.format = kmip.CryptographicAlgorithm(m.row.Algorithm), m.row.LengthBits, value.Key.Format
 		} else if !sameSplit(first, value) {
-			return n, kmip.Fail(kmip.KindInvalidField, "the objects are not parts of one split")
+			return n, kmip.Fail(kmip.KindParametersMissing, "the objects are not parts of one split")
 		}
 		attrs = strictest(attrs, m.attrs)
 		attrs = append(slices.Clip(attrs), reference(kmip.TagJoinedSplitKeyPartsLink, uid))
@@ -276,6 +279,9 @@ func (s *Service) join(ctx context.Context, sc *Scope, a JoinArgs, attrs kmip.At
 		size = int(n.length+7) / 8
 	}
 	whole, err := sharing(p).Join(shares, size)
+	if errors.Is(err, split.ErrMethod) {
+		return n, splitFailure(err)
+	}
 	if err != nil {
 		return n, kmip.FailFrom(err, kmip.KindCryptographicFailure, "the parts cannot be joined")
 	}
@@ -304,8 +310,9 @@ func checkJoined(n newborn, attrs kmip.Attributes) error {
 		return kmip.Fail(kmip.KindAttributeValue, "Cryptographic Length of attribute and parts differ")
 	}
 	if n.typ == kmip.ObjectTypePrivateKey {
-		if alg, _ := crypto.Inspect(n.typ, n.value.Key); alg == 0 {
-			return kmip.Fail(kmip.KindCryptographicFailure, "the parts do not make a private key")
+		k := n.value.Key
+		if _, err := crypto.ParsePrivate(k.Format, k.Algorithm, k.Material.Reveal(), nil); err != nil {
+			return kmip.FailFrom(err, kmip.KindCryptographicFailure, "the parts do not make a private key")
 		}
 	}
 	return nil

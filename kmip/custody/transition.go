@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/claviger/claviger/kmip"
@@ -38,6 +39,9 @@ func (s *Service) revoke(ctx context.Context, sc *Scope, action, uid string, rea
 	return s.transition(ctx, sc, action, uid, func(m *managed) error {
 		if reason.Code == 0 {
 			return kmip.Fail(kmip.KindMissingField, "Revoke needs a Revocation Reason")
+		}
+		if !slices.Contains(kmip.EnumValues(kmip.TagRevocationReasonCode), uint32(reason.Code)) {
+			return kmip.Fail(kmip.KindUnknownEnumeration, "there is no Revocation Reason Code 0x%08X", uint32(reason.Code))
 		}
 		if !compromise {
 			if !occurred.IsZero() {

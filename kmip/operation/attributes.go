@@ -11,7 +11,7 @@ import (
 // of the templates that it names. The storage is that of the server's own:
 // software. A failure has been recorded.
 func plain(ctx context.Context, c *call, op kmip.Operation, t payload.Template, masks *payload.ObjectMasks) (kmip.Attributes, error) {
-	if err := inSoftware(masks); err != nil {
+	if err := inSoftware(masks, kmip.KindStorageMask); err != nil {
 		return nil, refused(ctx, c, op, err)
 	}
 	if len(t.Templates) == 0 {
@@ -24,7 +24,14 @@ func plain(ctx context.Context, c *call, op kmip.Operation, t payload.Template, 
 func pairAttributes(ctx context.Context, c *call, op kmip.Operation, parts [3]payload.Template, masks [3]*payload.ObjectMasks) (common, private, public kmip.Attributes, err error) {
 	var all [3]kmip.Attributes
 	for i := range parts {
-		if all[i], err = plain(ctx, c, op, parts[i], masks[i]); err != nil {
+		kind := kmip.KindPrivateStorage // also of the masks that are for both
+		if i == 2 {
+			kind = kmip.KindPublicStorage
+		}
+		if err := inSoftware(masks[i], kind); err != nil {
+			return nil, nil, nil, refused(ctx, c, op, err)
+		}
+		if all[i], err = plain(ctx, c, op, parts[i], nil); err != nil {
 			return nil, nil, nil, err
 		}
 	}
@@ -33,7 +40,7 @@ func pairAttributes(ctx context.Context, c *call, op kmip.Operation, parts [3]pa
 
 // inSoftware refuses Protection Storage Masks (§7.32) that leave out the storage
 // that there is.
-func inSoftware(masks *payload.ObjectMasks) error {
+func inSoftware(masks *payload.ObjectMasks, kind kmip.Kind) error {
 	if masks == nil || len(masks.ProtectionStorageMask) == 0 {
 		return nil
 	}
@@ -42,7 +49,7 @@ func inSoftware(masks *payload.ObjectMasks) error {
 			return nil
 		}
 	}
-	return kmip.Fail(kmip.KindStorageMask, "objects are kept in software; the requested protection storage is not available")
+	return kmip.Fail(kind, "objects are kept in software; the requested protection storage is not available")
 }
 
 // refused records a call that never reached its use case.
