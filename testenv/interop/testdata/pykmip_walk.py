@@ -228,8 +228,19 @@ def walk(client, other, version, prefix, authority):
         got = client.get(client.register(part))
         equal((got.value, got.split_key_parts, got.key_part_identifier, got.split_key_threshold), (share, 3, 1, 2))
 
-    # Not a wrapped key: PyKMIP reads its Key Value as a structure, and it is a
-    # Byte String.
+    # Not a key that the server wraps: PyKMIP reads its Key Value as a structure,
+    # and it is a Byte String.
+    @step("register a wrapped key")
+    def _():
+        wrapped = bytes.fromhex("1FA68B0A8112B447AEF34BD8FB5A7B829D3E862371D2CFE5")
+        how = {"wrapping_method": enums.WrappingMethod.ENCRYPT, "encryption_key_information": {
+            "unique_identifier": "elsewhere",
+            "cryptographic_parameters": {"block_cipher_mode": enums.BlockCipherMode.NIST_KEY_WRAP}}}
+        if version >= enums.KMIPVersion.KMIP_1_1:
+            how["encoding_option"] = enums.EncodingOption.NO_ENCODING
+        got = client.get(client.register(objects.SymmetricKey(AES, 128, wrapped, masks=masks, name=prefix + "wrapped",
+                                                              key_wrapping_data=how)))
+        equal((got.value, got.key_wrapping_data["wrapping_method"]), (wrapped, enums.WrappingMethod.ENCRYPT))
 
     @step("derive a key")
     def _():
