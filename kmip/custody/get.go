@@ -68,6 +68,8 @@ func mayLeave(m *managed, opts GetOptions) error {
 		return kmip.Fail(kmip.KindObjectType, "a %s has no value that could be given away", m.objectType())
 	case !m.attrs.Bool(kmip.TagExtractable):
 		return kmip.Fail(kmip.KindNotExtractable, "the object is not extractable")
+	case opts.WrapType > kmip.KeyWrapTypeAsRegistered:
+		return kmip.Fail(kmip.KindKeyWrapType, "Key Wrap Type 0x%08X is not supported", uint32(opts.WrapType))
 	case opts.Wrapping == nil && m.attrs.Bool(kmip.TagSensitive):
 		return kmip.Fail(kmip.KindSensitive, "the object is sensitive and leaves only wrapped")
 	}

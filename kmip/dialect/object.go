@@ -264,6 +264,8 @@ func (c codec) keyValue(k *kmip.KeyBlock, i kmip.Item, wrapped bool) error {
 // expressible refuses an object in a form that the version does not have.
 func (c codec) expressible(o *kmip.Object) error {
 	switch {
+	case o.Key != nil && !o.HasValue() && c.v < kmip.V12:
+		return kmip.Fail(kmip.KindKeyValueNotPresent, "the server has no value of this key, and KMIP %s has no keys without", c.v)
 	case o.Key != nil && !c.valueExists(kmip.TagKeyFormatType, uint32(o.Key.Format)):
 		return kmip.Fail(kmip.KindKeyFormat, "KMIP %s has no Key Format Type %s; ask for another", c.v, o.Key.Format)
 	case o.Key != nil && o.Key.Compression != 0 && !c.valueExists(kmip.TagKeyCompressionType, uint32(o.Key.Compression)):

@@ -391,6 +391,9 @@ func (f *fixture) moreObjects() {
 	f.held = one[payload.CertifyResponse](f.server, kmip.V21, kmip.OperationCertify, &payload.CertifyRequest{UniqueIdentifier: ref(public), Attributes: template(f.now())}).UniqueIdentifier
 	f.storedPart = f.split(kmip.V21, splitting(kmip.SplitKeyMethodXOR, "", 2, 2))[0]
 	f.archive(f.storedPart)
+	f.kekBound = f.register(kmip.V21, symmetric(kmip.CryptographicAlgorithmAES, kekMaterial), f.now(), mask(kmip.CryptographicUsageMaskWrapKey),
+		*parameters(kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeNISTKeyWrap)))
+	f.transparent = f.create(kmip.V21, items(aes(format(kmip.KeyFormatTypeTransparentSymmetricKey)))...)
 	for i := range 2 {
 		f.foreign = append(f.foreign, f.register(kmip.V21, &kmip.Object{
 			Type: kmip.ObjectTypeSplitKey, Split: &kmip.SplitPart{Parts: 2, Identifier: int32(i + 1), Threshold: 2, Method: 0x80000001},
