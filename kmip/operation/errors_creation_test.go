@@ -391,6 +391,10 @@ func (f *fixture) moreObjects() {
 	f.held = one[payload.CertifyResponse](f.server, kmip.V21, kmip.OperationCertify, &payload.CertifyRequest{UniqueIdentifier: ref(public), Attributes: template(f.now())}).UniqueIdentifier
 	f.storedPart = f.split(kmip.V21, splitting(kmip.SplitKeyMethodXOR, "", 2, 2))[0]
 	f.archive(f.storedPart)
+	f.cmac = f.create(kmip.V21, f.now(), algorithm(kmip.CryptographicAlgorithmAES), length(128), mask(kmip.CryptographicUsageMaskMACGenerate|kmip.CryptographicUsageMaskMACVerify))
+	limited := f.pair(kmip.V21, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify,
+		kmip.Structure(kmip.TagUsageLimits, kmip.LongInteger(kmip.TagUsageLimitsTotal, 1), kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitByte)))
+	f.limitedPrivate = limited.PrivateKeyUniqueIdentifier
 	f.kekBound = f.register(kmip.V21, symmetric(kmip.CryptographicAlgorithmAES, kekMaterial), f.now(), mask(kmip.CryptographicUsageMaskWrapKey),
 		*parameters(kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeNISTKeyWrap)))
 	f.transparent = f.create(kmip.V21, items(aes(format(kmip.KeyFormatTypeTransparentSymmetricKey)))...)

@@ -108,13 +108,15 @@ type fixture struct {
 	period    string // has a Protection Period that is almost the longest
 	holder    holder
 	// Those of moreObjects.
-	stored       string   // a private key that is archived
-	emptyPrivate string   // a private key without Key Value
-	held         string   // a certificate of the holder
-	storedPart   string   // a part that is archived
-	foreign      []string // parts of a method that nobody has
-	kekBound     string   // a wrapping key with Cryptographic Parameters
-	transparent  string   // a key in a transparent format
+	stored         string   // a private key that is archived
+	emptyPrivate   string   // a private key without Key Value
+	held           string   // a certificate of the holder
+	storedPart     string   // a part that is archived
+	foreign        []string // parts of a method that nobody has
+	cmac           string   // an AES key that may make and verify codes
+	limitedPrivate string   // a private key that may sign one byte
+	kekBound       string   // a wrapping key with Cryptographic Parameters
+	transparent    string   // a key in a transparent format
 }
 
 func newFixture(t *testing.T) *fixture {

@@ -12,6 +12,9 @@ func macVerify(ctx context.Context, c *call, r *payload.MACVerifyRequest) (*payl
 	if err != nil {
 		return nil, err
 	}
+	if (in.part.Single() || in.part.Final) && r.MACData == nil {
+		return nil, refused(ctx, c, kmip.OperationMACVerify, kmip.Fail(kmip.KindMissingField, "MAC Verify needs MAC Data"))
+	}
 	if !in.part.Single() {
 		out, err := c.server.Custody.MACVerifyPart(ctx, c.scope, in.uid, in.part, parameters(r.CryptographicParameters), in.data, present(r.MACData))
 		if err != nil {

@@ -13,6 +13,9 @@ func signatureVerify(ctx context.Context, c *call, r *payload.SignatureVerifyReq
 	if err != nil {
 		return nil, err
 	}
+	if (in.part.Single() || in.part.Final) && r.SignatureData == nil {
+		return nil, refused(ctx, c, kmip.OperationSignatureVerify, kmip.Fail(kmip.KindMissingField, "Signature Verify needs Signature Data"))
+	}
 	args := custody.SignArgs{Parameters: parameters(r.CryptographicParameters), Data: in.data, Digested: r.DigestedData}
 	if !in.part.Single() {
 		out, err := c.server.Custody.SignatureVerifyPart(ctx, c.scope, in.uid, in.part, args, present(r.SignatureData))
