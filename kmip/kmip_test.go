@@ -78,6 +78,7 @@ func TestObjectsSurviveTheirSealedForm(t *testing.T) {
 		{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: secret.Copy([]byte("0123")), Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: 32, Attributes: sample()}},
 		{Type: kmip.ObjectTypePublicKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeTransparentRSAPublicKey, Transparent: &item}},
 		{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: secret.Copy([]byte("w")), Wrapping: &wrapping}},
+		{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: secret.Copy([]byte("w")), Wrapping: &wrapping, Enclosed: true}},
 		{Type: kmip.ObjectTypeSecretData, SecretDataType: kmip.SecretDataTypeSeed, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeOpaque}},
 		{Type: kmip.ObjectTypeCertificate, CertificateType: kmip.CertificateTypePGP, CertificateValue: []byte{1}},
 		{Type: kmip.ObjectTypeOpaqueObject, OpaqueDataType: 0x80000001, OpaqueDataValue: secret.Copy(nil)},
@@ -91,7 +92,7 @@ func TestObjectsSurviveTheirSealedForm(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", o.Type, err)
 		}
-		if back.HasValue() != o.HasValue() || !bytes.Equal(kmip.AppendItem(nil, back.Item()), b) {
+		if back.HasValue() != o.HasValue() || o.Key != nil && o.Key.Enclosed != back.Key.Enclosed || !bytes.Equal(kmip.AppendItem(nil, back.Item()), b) {
 			t.Errorf("%s came back as %+v", o.Type, back)
 		}
 		clear(b)

@@ -57,6 +57,9 @@ type KeyBlock struct {
 	Algorithm  CryptographicAlgorithm // 0 when not given
 	LengthBits int32                  // 0 when not given
 	Wrapping   *Item                  // Key Wrapping Data
+	// Enclosed tells that the wrapped bytes are the Key Material of a structure,
+	// as some clients write them, and not the Key Value itself (§3.1).
+	Enclosed bool
 }
 
 // HasValue reports whether the object carries its value.
@@ -119,6 +122,9 @@ func (o *Object) Item() Item {
 		}
 		if k.Wrapping != nil {
 			b.Items = append(b.Items, *k.Wrapping)
+			if k.Enclosed {
+				b.Items = append(b.Items, Boolean(TagKeyValue, true))
+			}
 		}
 		if len(k.Attributes) > 0 {
 			b.Items = append(b.Items, ByteString(TagAttributes, k.Attributes.AppendCanonical(nil)))
@@ -227,6 +233,8 @@ func keyBlockOf(i Item) (*KeyBlock, error) {
 		case TagKeyWrappingData:
 			w := f.Clone()
 			k.Wrapping = &w
+		case TagKeyValue:
+			k.Enclosed = f.Bool()
 		case TagAttributes:
 			a, err := ParseAttributes(f.Bytes)
 			if err != nil {

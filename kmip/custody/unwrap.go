@@ -106,7 +106,7 @@ func (s *Service) takeKeyValue(sc *Scope, k *kmip.KeyBlock, w wrapping, plain *s
 	if w.encoding == kmip.EncodingOptionNoEncoding {
 		material := plain.Clone()
 		k.Material.Destroy()
-		k.Material, k.Wrapping = material, nil
+		k.Material, k.Wrapping, k.Enclosed = material, nil, false
 		return nil
 	}
 	damaged := kmip.Fail(kmip.KindCryptographicFailure, "what was unwrapped is no Key Value")
@@ -136,7 +136,7 @@ func (s *Service) takeKeyValue(sc *Scope, k *kmip.KeyBlock, w wrapping, plain *s
 		return damaged
 	}
 	k.Material.Destroy()
-	k.Material, k.Transparent, k.Wrapping, k.Attributes = material, transparent, nil, attrs
+	k.Material, k.Transparent, k.Wrapping, k.Enclosed, k.Attributes = material, transparent, nil, false, attrs
 	return nil
 }
 

@@ -173,7 +173,7 @@ func (s *Service) wrap(ctx context.Context, sc *Scope, action string, value *kmi
 		data.Items = append(data.Items, kmip.Enumeration(kmip.TagEncodingOption, w.encoding))
 	}
 	value.Destroy()
-	k.Material, k.Transparent, k.Wrapping = out, nil, &data
+	k.Material, k.Transparent, k.Wrapping, k.Enclosed = out, nil, &data, false
 	return nil
 }
 

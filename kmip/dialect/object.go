@@ -230,7 +230,7 @@ func (c codec) keyValue(k *kmip.KeyBlock, i kmip.Item, wrapped bool) error {
 	for _, f := range i.Items {
 		switch {
 		case f.Tag == kmip.TagKeyMaterial && f.Type == kmip.TypeByteString:
-			k.Material = secret.Copy(f.Bytes)
+			k.Material, k.Enclosed = secret.Copy(f.Bytes), wrapped
 		case f.Tag == kmip.TagKeyMaterial && f.Type == kmip.TypeStructure:
 			if err := c.checkValue(f); err != nil {
 				return err
@@ -341,7 +341,7 @@ func (c codec) keyBlockItem(k *kmip.KeyBlock) kmip.Item {
 		i.Items = append(i.Items, kmip.Enumeration(kmip.TagKeyCompressionType, k.Compression))
 	}
 	switch {
-	case k.Wrapping != nil && k.Material != nil:
+	case k.Wrapping != nil && k.Material != nil && !k.Enclosed:
 		i.Items = append(i.Items, kmip.ByteString(kmip.TagKeyValue, k.Material.Reveal()))
 	case k.Material != nil || k.Transparent != nil:
 		value := kmip.Structure(kmip.TagKeyValue)

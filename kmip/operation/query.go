@@ -78,9 +78,10 @@ func queryDefaults(ctx context.Context, c *call, r *payload.QueryRequest, resp *
 	return nil
 }
 
-// unclaimed are profiles of servers that ask for what is not here: suites of
-// their own, keys in linked pairs, or all of PKCS#11.
-var unclaimed = []string{"SuiteB", "Suite_B", "ServerBasic", "AESXTS", "AES_XTS", "PKCS_11"}
+// unclaimed are profiles of servers that ask for what is not here: everything
+// that the specification has, suites of their own, keys in linked pairs, or all of
+// PKCS#11.
+var unclaimed = []string{"Complete", "SuiteB", "Suite_B", "ServerBasic", "AESXTS", "AES_XTS", "PKCS_11"}
 
 // profiles lists the server profiles that are supported and have a name in the
 // version of the request.

@@ -5,8 +5,11 @@ the end. Needs Python 3.11 or earlier: PyKMIP calls ssl.wrap_socket.
 """
 
 import argparse
+import hashlib
+import hmac
 import logging
 import os
+import ssl
 import sys
 import traceback
 
@@ -70,12 +73,14 @@ def main():
         c.open()
         return c
 
-    walk(connect(a.cert, a.key), connect(a.other_cert, a.other_key), version, a.prefix)
+    with open(a.ca) as f:
+        authority = ssl.PEM_cert_to_DER_cert(f.read())
+    walk(connect(a.cert, a.key), connect(a.other_cert, a.other_key), version, a.prefix, authority)
     print("done", flush=True)
     sys.exit(1 if failed else 0)
 
 
-def walk(client, other, version, prefix):
+def walk(client, other, version, prefix, authority):
     AES = enums.CryptographicAlgorithm.AES
     masks = [enums.CryptographicUsageMask.ENCRYPT, enums.CryptographicUsageMask.DECRYPT]
     crypto = version >= enums.KMIPVersion.KMIP_1_2
@@ -209,6 +214,66 @@ def walk(client, other, version, prefix):
                                                  private_usage_mask=[enums.CryptographicUsageMask.SIGN])
         equal(client.get(public).object_type, enums.ObjectType.PUBLIC_KEY)
         equal(client.get(private).object_type, enums.ObjectType.PRIVATE_KEY)
+
+    @step("register a certificate")
+    def _():
+        u = client.register(objects.X509Certificate(authority, name=prefix + "certificate"))
+        equal(client.get(u).value, authority)
+
+    @step("register a split key")
+    def _():
+        share = bytes(range(32))
+        part = objects.SplitKey(AES, 256, share, masks, prefix + "part", split_key_parts=3, key_part_identifier=1,
+                                split_key_threshold=2, split_key_method=enums.SplitKeyMethod.POLYNOMIAL_SHARING_GF_2_16)
+        got = client.get(client.register(part))
+        equal((got.value, got.split_key_parts, got.key_part_identifier, got.split_key_threshold), (share, 3, 1, 2))
+
+    # Not a key that the server wraps: PyKMIP reads its Key Value as a structure,
+    # and it is a Byte String.
+    @step("register a wrapped key")
+    def _():
+        wrapped = bytes.fromhex("1FA68B0A8112B447AEF34BD8FB5A7B829D3E862371D2CFE5")
+        how = {"wrapping_method": enums.WrappingMethod.ENCRYPT, "encryption_key_information": {
+            "unique_identifier": "elsewhere",
+            "cryptographic_parameters": {"block_cipher_mode": enums.BlockCipherMode.NIST_KEY_WRAP}}}
+        if version >= enums.KMIPVersion.KMIP_1_1:
+            how["encoding_option"] = enums.EncodingOption.NO_ENCODING
+        got = client.get(client.register(objects.SymmetricKey(AES, 128, wrapped, masks=masks, name=prefix + "wrapped",
+                                                              key_wrapping_data=how)))
+        equal((got.value, got.key_wrapping_data["wrapping_method"]), (wrapped, enums.WrappingMethod.ENCRYPT))
+
+    @step("derive a key")
+    def _():
+        base = client.register(objects.SecretData(b"correct horse", enums.SecretDataType.PASSWORD,
+                                                  masks=[enums.CryptographicUsageMask.DERIVE_KEY], name=prefix + "base"))
+        client.activate(base)
+        u = client.derive_key(enums.ObjectType.SYMMETRIC_KEY, [base], enums.DerivationMethod.PBKDF2, {
+            "cryptographic_parameters": {"hashing_algorithm": enums.HashingAlgorithm.SHA_256},
+            "salt": b"battery staple", "iteration_count": 1000,
+        }, cryptographic_length=256, cryptographic_algorithm=AES, cryptographic_usage_mask=masks)
+        equal(client.get(u).value, hashlib.pbkdf2_hmac("sha256", b"correct horse", b"battery staple", 1000))
+
+    if crypto:
+        @step("mac")
+        def _():
+            value = bytes(range(32))
+            u = client.register(objects.SymmetricKey(enums.CryptographicAlgorithm.HMAC_SHA256, 256, value,
+                                                     masks=[enums.CryptographicUsageMask.MAC_GENERATE], name=prefix + "mac"))
+            client.activate(u)
+            equal(client.mac(b"data", u, enums.CryptographicAlgorithm.HMAC_SHA256)[1], hmac.digest(value, b"data", "sha256"))
+
+        @step("sign and verify")
+        def _():
+            public, private = client.create_key_pair(enums.CryptographicAlgorithm.RSA, 2048,
+                                                     public_usage_mask=[enums.CryptographicUsageMask.VERIFY],
+                                                     private_usage_mask=[enums.CryptographicUsageMask.SIGN])
+            client.activate(public)
+            client.activate(private)
+            how = {"padding_method": enums.PaddingMethod.PKCS1v15, "hashing_algorithm": enums.HashingAlgorithm.SHA_256,
+                   "cryptographic_algorithm": enums.CryptographicAlgorithm.RSA}
+            signature = client.sign(b"data", private, how)
+            equal(client.signature_verify(b"data", signature, public, how), enums.ValidityIndicator.VALID)
+            equal(client.signature_verify(b"date", signature, public, how), enums.ValidityIndicator.INVALID)
 
     @step("a name is taken once")
     def _():
