@@ -252,6 +252,9 @@ func creationRefusals() []refusal {
 		{op: kmip.OperationReKeyKeyPair, name: "an offset with dates", request: rekeyPair(func(f *fixture) string { return f.private }, &hour, date), want: wrongMessage},
 		{op: kmip.OperationReKeyKeyPair, name: "an offset with nothing to shift", request: rekeyPair(func(f *fixture) string { return f.idle }, &hour), want: noShift},
 		{op: kmip.OperationReKeyKeyPair, name: "no Key Value", request: rekeyPair(func(f *fixture) string { return f.emptyPrivate }, nil), since: kmip.V12, want: noValue},
+		{op: kmip.OperationReKeyKeyPair, name: "storage of both keys that is not there", since: kmip.V20, request: func(f *fixture) any {
+			return &payload.ReKeyKeyPairRequest{PrivateKeyUniqueIdentifier: ref(f.private), CommonProtectionStorageMasks: &payload.ObjectMasks{ProtectionStorageMask: []int32{int32(kmip.ProtectionStorageMaskHardware)}}}
+		}, want: since2(0, kmip.ResultReasonPrivateProtectionStorageUnavailable)},
 		{op: kmip.OperationReKeyKeyPair, name: "an archived object", request: rekeyPair(func(f *fixture) string { return f.stored }, nil), want: archivedNow},
 
 		{op: kmip.OperationDeriveKey, name: "no such object", request: hmac(nothing), want: notThere},
@@ -395,6 +398,9 @@ func (f *fixture) moreObjects() {
 	limited := f.pair(kmip.V21, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify,
 		kmip.Structure(kmip.TagUsageLimits, kmip.LongInteger(kmip.TagUsageLimitsTotal, 1), kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitByte)))
 	f.limitedPrivate = limited.PrivateKeyUniqueIdentifier
+	garbage := opaqueKey(kmip.ObjectTypePublicKey, kmip.KeyFormatTypePKCS1, []byte("no such key"))
+	garbage.Key.Algorithm, garbage.Key.LengthBits = kmip.CryptographicAlgorithmRSA, 2048
+	f.garbage = f.register(kmip.V21, garbage, f.now(), mask(kmip.CryptographicUsageMaskVerify))
 	f.kekBound = f.register(kmip.V21, symmetric(kmip.CryptographicAlgorithmAES, kekMaterial), f.now(), mask(kmip.CryptographicUsageMaskWrapKey),
 		*parameters(kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeNISTKeyWrap)))
 	f.transparent = f.create(kmip.V21, items(aes(format(kmip.KeyFormatTypeTransparentSymmetricKey)))...)

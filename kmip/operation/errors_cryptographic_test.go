@@ -162,6 +162,7 @@ func cryptographicRefusals() []refusal {
 		refusal{op: kmip.OperationSignatureVerify, name: "no parameters", request: verify(public, nil, nil), want: bad},
 		refusal{op: kmip.OperationSignatureVerify, name: "a hash that is not there", request: verify(public, parameters(kmip.Enumeration(kmip.TagPaddingMethod, kmip.PaddingMethodPKCS1V15), tiger), nil), want: unsupported},
 		refusal{op: kmip.OperationSignatureVerify, name: "a digest of another length", since: kmip.V14, request: verify(public, pkcs1Parameters(), make([]byte, 5)), want: wrongField},
+		refusal{op: kmip.OperationSignatureVerify, name: "a key that cannot be read", request: verify(func(f *fixture) string { return f.garbage }, pkcs1Parameters(), nil), want: wrongField},
 		refusal{op: kmip.OperationSignatureVerify, name: "no signature", request: verify(public, pkcs1Parameters(), nil), edit: dropField(kmip.TagSignatureData), want: wrongMessage},
 
 		refusal{op: kmip.OperationMAC, name: "no parameters", request: code(cmac, nil), want: bad},

@@ -1,223 +1,258 @@
 package operation_test
 
 import (
-	"strings"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/dialect"
 	"github.com/claviger/claviger/kmip/payload"
 	"github.com/claviger/claviger/kmip/secret"
+	"github.com/claviger/claviger/kmip/wire"
 )
 
-// objects are what the errors are provoked on.
-type objects struct {
-	preActive, active, destroyed, sensitive, fixed, private, secretData, noEncrypt, limited string
+// reasons are the Result Reasons of one failure: in KMIP 1.x, 2.0, 2.1 and 3.0.
+type reasons struct{ v1, v20, v21, v30 kmip.ResultReason }
+
+// in is the reason of a version.
+func (r reasons) in(v kmip.Version) kmip.ResultReason {
+	switch {
+	case v < kmip.V20:
+		return r.v1
+	case v == kmip.V20:
+		return r.v20
+	case v == kmip.V21:
+		return r.v21
+	}
+	return r.v30
 }
 
-func (s *server) objects() objects {
+// always, since2 and since21 are reasons that never changed, that KMIP 2.0 changed,
+// and that 2.1 changed.
+func always(r kmip.ResultReason) reasons        { return reasons{r, r, r, r} }
+func since2(one, two kmip.ResultReason) reasons { return reasons{one, two, two, two} }
+func since21(before, after kmip.ResultReason) reasons {
+	return reasons{before, before, after, after}
+}
+
+// Reasons that many failures have (1.4 §11, 2.1 §6.1, §11.46).
+var (
+	notThere     = since2(kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound)
+	archivedNow  = always(kmip.ResultReasonObjectArchived)
+	wrongState   = since21(kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState)
+	wrongMask    = since2(kmip.ResultReasonPermissionDenied, kmip.ResultReasonIncompatibleCryptographicUsageMask)
+	wrongType    = since2(kmip.ResultReasonPermissionDenied, kmip.ResultReasonInvalidObjectType)
+	wrongMessage = always(kmip.ResultReasonInvalidMessage)
+	wrongField   = always(kmip.ResultReasonInvalidField)
+	wrongCrypto  = always(kmip.ResultReasonCryptographicFailure)
+	wrongValue   = since2(kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidAttributeValue)
+	noValue      = reasons{kmip.ResultReasonKeyValueNotPresent, kmip.ResultReasonKeyValueNotPresent, kmip.ResultReasonKeyValueNotPresent, kmip.ResultReasonKeyValueNotPresent}
+	taken        = since2(kmip.ResultReasonInvalidField, kmip.ResultReasonNonUniqueNameAttribute)
+	tooMany      = since2(kmip.ResultReasonIndexOutOfBounds, kmip.ResultReasonServerLimitExceeded)
+	readOnlyMade = since21(kmip.ResultReasonPermissionDenied, kmip.ResultReasonAttributeReadOnly)
+	noStorage    = reasons{0, kmip.ResultReasonProtectionStorageUnavailable, kmip.ResultReasonProtectionStorageUnavailable, kmip.ResultReasonProtectionStorageUnavailable}
+	noTemplate   = reasons{v1: kmip.ResultReasonItemNotFound}
+)
+
+// refusal is a request that fails, and why.
+type refusal struct {
+	op      kmip.Operation
+	name    string
+	request func(f *fixture) any
+	want    reasons
+	// since and until bound the versions that can say it; 0: all that have the
+	// operation.
+	since, until kmip.Version
+	// edit changes the request payload, to say what no client of ours would.
+	edit func(p *kmip.Item)
+}
+
+// fixture are the objects that requests fail on.
+type fixture struct {
+	*server
+	v         kmip.Version // of the request that is being made
+	preActive string       // has the Name "taken"
+	active    string       // may encrypt and decrypt
+	revoked   string       // Deactivated
+	destroyed string
+	archived  string
+	sensitive string
+	fixed     string // not extractable
+	valueless string // registered without Key Value
+	limited   string // may protect one byte
+	noMask    string // Active, may do nothing
+	hmac      string // Active, may make and verify codes
+	private   string // RSA, Active, may sign and decrypt
+	public    string // may verify, encrypt
+	idle      string // a private key that is Pre-Active
+	idlePub   string
+	ed        string // a private key that derives nothing
+	secret    string // secret data
+	opaque    string
+	cert      string // a certificate that is not ours
+	issued    string // a certificate of public
+	request   string // a certificate request
+	template  string
+	closed    string // the Name of a template that is archived
+	parts     []string
+	others    []string // parts of another split
+	wrapped   string   // a key that was registered wrapped
+	kek       string
+	kekIdle   string
+	kekGone   string
+	kekStored string // archived
+	deriveKey string
+	grouped   string // has as many groups as an object may have
+	period    string // has a Protection Period that is almost the longest
+	holder    holder
+	// Those of moreObjects.
+	stored         string   // a private key that is archived
+	emptyPrivate   string   // a private key without Key Value
+	held           string   // a certificate of the holder
+	storedPart     string   // a part that is archived
+	foreign        []string // parts of a method that nobody has
+	cmac           string   // an AES key that may make and verify codes
+	limitedPrivate string   // a private key that may sign one byte
+	garbage        string   // a public key that is none
+	kekBound       string   // a wrapping key with Cryptographic Parameters
+	transparent    string   // a key in a transparent format
+}
+
+func newFixture(t *testing.T) *fixture {
+	s := newServer(t)
+	f := &fixture{server: s, holder: newHolder(t, "holder")}
+	key := func(attrs ...kmip.Item) string { return s.create(kmip.V21, items(aes(attrs...))...) }
+	f.preActive, f.active, f.revoked, f.destroyed, f.archived = key(name("taken")), key(s.now(), name("active")), key(s.now()), key(), key(s.now())
+	one[payload.RevokeResponse](s, kmip.V21, kmip.OperationRevoke, &payload.RevokeRequest{UniqueIdentifier: ref(f.revoked), RevocationReason: superseded()})
+	s.destroy(f.destroyed)
+	s.archive(f.archived)
+	f.sensitive, f.fixed = key(kmip.Boolean(kmip.TagSensitive, true)), key(kmip.Boolean(kmip.TagExtractable, false))
+	f.limited = key(s.now(), kmip.Structure(kmip.TagUsageLimits, kmip.LongInteger(kmip.TagUsageLimitsTotal, 1), kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitByte)))
+	all := kmip.CryptographicUsageMaskEncrypt | kmip.CryptographicUsageMaskDecrypt | kmip.CryptographicUsageMaskMACGenerate | kmip.CryptographicUsageMaskMACVerify |
+		kmip.CryptographicUsageMaskSign | kmip.CryptographicUsageMaskVerify | kmip.CryptographicUsageMaskWrapKey | kmip.CryptographicUsageMaskDeriveKey
+	empty := &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: 256}}
+	f.valueless = s.register(kmip.V21, empty, s.now(), mask(all))
+	f.noMask = s.create(kmip.V21, s.now(), mask(kmip.CryptographicUsageMaskCRLSign))
+	f.hmac = s.register(kmip.V21, symmetric(kmip.CryptographicAlgorithmHMACSHA256, macMaterial), s.now(), mask(kmip.CryptographicUsageMaskMACGenerate|kmip.CryptographicUsageMaskMACVerify))
+	pair := s.pair(kmip.V21, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign|kmip.CryptographicUsageMaskDecrypt, kmip.CryptographicUsageMaskVerify|kmip.CryptographicUsageMaskEncrypt)
+	f.private, f.public = pair.PrivateKeyUniqueIdentifier, pair.PublicKeyUniqueIdentifier
+	asleep := one[payload.CreateKeyPairResponse](s, kmip.V21, kmip.OperationCreateKeyPair, &payload.CreateKeyPairRequest{
+		CommonAttributes: template(algorithm(kmip.CryptographicAlgorithmEC), length(256)), PrivateKeyAttributes: template(mask(kmip.CryptographicUsageMaskSign)), PublicKeyAttributes: template(mask(kmip.CryptographicUsageMaskVerify)),
+	})
+	f.idle, f.idlePub = asleep.PrivateKeyUniqueIdentifier, asleep.PublicKeyUniqueIdentifier
+	f.secret = s.register(kmip.V21, password("pw"), s.now(), mask(all))
+	f.opaque = s.register(kmip.V21, &kmip.Object{Type: kmip.ObjectTypeOpaqueObject, OpaqueDataType: 0x80000001, OpaqueDataValue: secret.Copy([]byte("blob"))}, s.now())
+	root, _ := chain(t, s.svc.Clock.Now(), s.svc.Clock.Now().Add(time.Hour))
+	f.cert = s.register(kmip.V21, &kmip.Object{Type: kmip.ObjectTypeCertificate, CertificateType: kmip.CertificateTypeX509, CertificateValue: root}, s.now())
+	f.issued = one[payload.CertifyResponse](s, kmip.V21, kmip.OperationCertify, &payload.CertifyRequest{UniqueIdentifier: ref(f.public)}).UniqueIdentifier
+	f.request = s.register(kmip.V21, &kmip.Object{Type: kmip.ObjectTypeCertificateRequest, RequestType: kmip.CertificateRequestTypePKCS10, RequestValue: f.holder.request})
+	f.template = s.named(kmip.V14, "template", length(256))
+	f.closed = "closed"
+	s.archive(s.named(kmip.V14, f.closed, length(128)))
+	f.parts = s.split(kmip.V21, splitting(kmip.SplitKeyMethodPolynomialSharingGF28, "", 3, 2))
+	f.others = s.split(kmip.V21, splitting(kmip.SplitKeyMethodPolynomialSharingGF28, "", 3, 2))
+	kek := func(attrs ...kmip.Item) string {
+		return s.register(kmip.V21, symmetric(kmip.CryptographicAlgorithmAES, kekMaterial), append(attrs, mask(kmip.CryptographicUsageMaskWrapKey|kmip.CryptographicUsageMaskUnwrapKey))...)
+	}
+	f.kek, f.kekIdle, f.kekGone, f.kekStored = kek(s.now()), kek(), kek(s.now()), kek(s.now())
+	s.destroy(f.kekGone)
+	s.archive(f.kekStored)
+	f.wrapped = s.register(kmip.V21, s.getWrapped(kmip.V21, f.preActive, wrapSpec(kmip.WrappingMethodEncrypt, information(kmip.TagEncryptionKeyInformation, f.kek))), s.now(), mask(all))
+	f.deriveKey = s.derivable(kmip.V21, kmip.CryptographicAlgorithmHMACSHA256)
+	var groups []kmip.Item
+	for i := range 1024 {
+		groups = append(groups, kmip.Text(kmip.TagObjectGroup, "group "+strconv.Itoa(i)))
+	}
+	f.grouped = key(append(groups, s.now())...)
+	f.moreObjects()
+	f.period = key(kmip.Interval(kmip.TagProtectionPeriod, (1<<32-2)*time.Second))
+	return f
+}
+
+func superseded() *payload.RevocationReason {
+	return &payload.RevocationReason{RevocationReasonCode: kmip.RevocationReasonCodeSuperseded}
+}
+
+// operationsOf are the operations that a version has, as Query tells.
+func (s *server) operationsOf(v kmip.Version) []kmip.Operation {
 	s.t.Helper()
-	now := kmip.DateTime(kmip.TagActivationDate, s.svc.Clock.Now())
-	make := func(extra ...kmip.Item) string {
-		s.t.Helper()
-		return one[payload.CreateResponse](s, kmip.V21, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(extra...)}).UniqueIdentifier
-	}
-	o := objects{
-		preActive: make(name("taken")), active: make(now, name("active")), destroyed: make(),
-		sensitive: make(kmip.Boolean(kmip.TagSensitive, true)), fixed: make(kmip.Boolean(kmip.TagExtractable, false)),
-		limited: make(now, kmip.Structure(kmip.TagUsageLimits, kmip.LongInteger(kmip.TagUsageLimitsTotal, 1), kmip.Enumeration(kmip.TagUsageLimitsUnit, kmip.UsageLimitsUnitByte))),
-	}
-	one[payload.DestroyResponse](s, kmip.V21, kmip.OperationDestroy, &payload.DestroyRequest{UniqueIdentifier: ref(o.destroyed)})
-	o.private = one[payload.CreateKeyPairResponse](s, kmip.V21, kmip.OperationCreateKeyPair, &payload.CreateKeyPairRequest{
-		CommonAttributes: template(now, kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmRSA), kmip.Integer(kmip.TagCryptographicLength, 2048)),
-	}).PrivateKeyUniqueIdentifier
-	o.secretData = one[payload.RegisterResponse](s, kmip.V21, kmip.OperationRegister, &payload.RegisterRequest{
-		ObjectType: kmip.ObjectTypeSecretData, Attributes: template(now),
-		Object: &kmip.Object{Type: kmip.ObjectTypeSecretData, SecretDataType: kmip.SecretDataTypePassword, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: secret.Copy([]byte("pw"))}},
-	}).UniqueIdentifier
-	o.noEncrypt = one[payload.CreateResponse](s, kmip.V21, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: template(
-		now, kmip.Mask(kmip.TagCryptographicUsageMask, kmip.CryptographicUsageMaskDecrypt),
-	)}).UniqueIdentifier
-	return o
+	return one[payload.QueryResponse](s, v, kmip.OperationQuery, &payload.QueryRequest{QueryFunction: []kmip.QueryFunction{kmip.QueryFunctionQueryOperations}}).Operation
 }
 
-// only30 are the reasons that KMIP 3.0 gives otherwise than 2.1.
-var only30 = map[string]kmip.ResultReason{"attributes of nothing": kmip.ResultReasonItemNotFound}
+// refuse runs requests that fail, in every version that can say them.
+func refuse(t *testing.T, list []refusal) {
+	t.Helper()
+	var f *fixture
+	refuseOn(t, &f, list)
+}
 
-// Each error of each operation has the Result Reason that its version gives it.
-func TestErrorsOfEveryOperation(t *testing.T) {
-	attr := func(i kmip.Item) *payload.Instance { return &payload.Instance{Attribute: kmip.NewAttribute(i)} }
-	gcm := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeGCM))
-	cbc := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeCBC))
-	tag3 := kmip.Structure(kmip.TagCryptographicParameters, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeGCM), kmip.Integer(kmip.TagTagLength, 3))
-	hour := time.Hour
-	long := strings.Repeat("x", 300)
-	key := func(bits int32) *kmip.Object {
-		return &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: secret.Copy(make([]byte, 16)), Algorithm: kmip.CryptographicAlgorithmAES, LengthBits: bits}}
-	}
-	reason := &payload.RevocationReason{RevocationReasonCode: kmip.RevocationReasonCodeSuperseded}
-	for _, c := range []struct {
-		name          string
-		op            kmip.Operation
-		payload       func(o objects) any
-		v14, v20, v21 kmip.ResultReason // 0: not in that version, or success there
-	}{
-		{"create with a length that is none", kmip.OperationCreate, func(objects) any {
-			return &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: template(kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmAES), kmip.Integer(kmip.TagCryptographicLength, 100))}
-		}, kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidAttributeValue, kmip.ResultReasonInvalidAttributeValue},
-		{"create of a certificate", kmip.OperationCreate, func(objects) any {
-			return &payload.CreateRequest{ObjectType: kmip.ObjectTypeCertificate, Attributes: aes()}
-		}, kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType, kmip.ResultReasonInvalidObjectType},
-		{"create with a name that is taken", kmip.OperationCreate, func(objects) any {
-			return &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(name("taken"))}
-		}, kmip.ResultReasonInvalidField, kmip.ResultReasonNonUniqueNameAttribute, kmip.ResultReasonNonUniqueNameAttribute},
-		{"create with a state", kmip.OperationCreate, func(objects) any {
-			return &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(kmip.Enumeration(kmip.TagState, kmip.StateActive))}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonAttributeReadOnly},
-		{"create with two lengths", kmip.OperationCreate, func(objects) any {
-			return &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(kmip.Integer(kmip.TagCryptographicLength, 128))}
-		}, kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeSingleValued, kmip.ResultReasonAttributeSingleValued},
-		{"register of another type", kmip.OperationRegister, func(objects) any {
-			return &payload.RegisterRequest{ObjectType: kmip.ObjectTypeSecretData, Object: key(128)}
-		}, kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidObjectType, kmip.ResultReasonInvalidObjectType},
-		{"register with a wrong length", kmip.OperationRegister, func(objects) any {
-			return &payload.RegisterRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Object: key(256)}
-		}, kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidAttributeValue, kmip.ResultReasonInvalidAttributeValue},
-		{
-			"get of nothing", kmip.OperationGet, func(objects) any { return &payload.GetRequest{UniqueIdentifier: ref("nothing")} },
-			kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonObjectNotFound,
-		},
-		{
-			"get by an identifier that cannot be", kmip.OperationGet, func(objects) any { return &payload.GetRequest{UniqueIdentifier: ref(long)} },
-			kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonObjectNotFound,
-		},
-		{
-			"get of what is destroyed", kmip.OperationGet, func(o objects) any { return &payload.GetRequest{UniqueIdentifier: ref(o.destroyed)} },
-			kmip.ResultReasonIllegalOperation, kmip.ResultReasonObjectDestroyed, kmip.ResultReasonObjectDestroyed,
-		},
-		{
-			"get of what is sensitive", kmip.OperationGet, func(o objects) any { return &payload.GetRequest{UniqueIdentifier: ref(o.sensitive)} },
-			kmip.ResultReasonSensitive, kmip.ResultReasonSensitive, kmip.ResultReasonSensitive,
-		},
-		{
-			"get of what is not extractable", kmip.OperationGet, func(o objects) any { return &payload.GetRequest{UniqueIdentifier: ref(o.fixed)} },
-			kmip.ResultReasonNotExtractable, kmip.ResultReasonNotExtractable, kmip.ResultReasonNotExtractable,
-		},
-		{"get in an impossible format", kmip.OperationGet, func(o objects) any {
-			return &payload.GetRequest{UniqueIdentifier: ref(o.active), KeyFormatType: kmip.KeyFormatTypeX509}
-		}, kmip.ResultReasonKeyFormatTypeNotSupported, kmip.ResultReasonKeyFormatTypeNotSupported, kmip.ResultReasonKeyFormatTypeNotSupported},
-		{
-			"attributes of nothing", kmip.OperationGetAttributes, func(objects) any { return &payload.GetAttributesRequest{UniqueIdentifier: ref("nothing")} },
-			kmip.ResultReasonItemNotFound, kmip.ResultReasonObjectNotFound, kmip.ResultReasonObjectNotFound,
-		},
-		{"an attribute named twice", kmip.OperationGetAttributes, func(o objects) any {
-			return &payload.GetAttributesRequest{UniqueIdentifier: ref(o.active), AttributeReference: []kmip.AttributeID{{Tag: kmip.TagName}, {Tag: kmip.TagName}}}
-		}, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage},
-		{"add what is read-only", kmip.OperationAddAttribute, func(o objects) any {
-			return &payload.AddAttributeRequest{UniqueIdentifier: ref(o.active), NewAttribute: attr(kmip.Enumeration(kmip.TagState, kmip.StateActive))}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonReadOnlyAttribute},
-		{"add what is there and has one value", kmip.OperationAddAttribute, func(o objects) any {
-			return &payload.AddAttributeRequest{UniqueIdentifier: ref(o.active), NewAttribute: attr(kmip.DateTime(kmip.TagActivationDate, time.Now()))}
-		}, kmip.ResultReasonIllegalOperation, kmip.ResultReasonAttributeSingleValued, kmip.ResultReasonAttributeSingleValued},
-		{"add a name that is taken", kmip.OperationAddAttribute, func(o objects) any {
-			return &payload.AddAttributeRequest{UniqueIdentifier: ref(o.active), NewAttribute: attr(name("taken"))}
-		}, kmip.ResultReasonIllegalOperation, kmip.ResultReasonNonUniqueNameAttribute, kmip.ResultReasonNonUniqueNameAttribute},
-		{"modify what is read-only", kmip.OperationModifyAttribute, func(o objects) any {
-			return &payload.ModifyAttributeRequest{UniqueIdentifier: ref(o.active), NewAttribute: attr(kmip.Enumeration(kmip.TagState, kmip.StateActive))}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonAttributeReadOnly},
-		{"modify what is not there", kmip.OperationModifyAttribute, func(o objects) any {
-			return &payload.ModifyAttributeRequest{UniqueIdentifier: ref(o.active), NewAttribute: attr(kmip.Text(kmip.TagContactInformation, "x"))}
-		}, kmip.ResultReasonInvalidField, kmip.ResultReasonAttributeNotFound, kmip.ResultReasonAttributeNotFound},
-		{"modify the activation of an active key", kmip.OperationModifyAttribute, func(o objects) any {
-			return &payload.ModifyAttributeRequest{UniqueIdentifier: ref(o.active), NewAttribute: attr(kmip.DateTime(kmip.TagActivationDate, time.Now()))}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
-		{"set what has several instances", kmip.OperationSetAttribute, func(o objects) any {
-			return &payload.SetAttributeRequest{UniqueIdentifier: ref(o.active), NewAttribute: attr(kmip.Enumeration(kmip.TagState, kmip.StateActive))}
-		}, 0, kmip.ResultReasonReadOnlyAttribute, kmip.ResultReasonReadOnlyAttribute},
-		{"delete what is not there", kmip.OperationDeleteAttribute, func(o objects) any {
-			return &payload.DeleteAttributeRequest{UniqueIdentifier: ref(o.active), AttributeReference: []kmip.AttributeID{{Tag: kmip.TagContactInformation}}}
-		}, kmip.ResultReasonItemNotFound, kmip.ResultReasonAttributeNotFound, kmip.ResultReasonAttributeNotFound},
-		{"delete what is required", kmip.OperationDeleteAttribute, func(o objects) any {
-			return &payload.DeleteAttributeRequest{UniqueIdentifier: ref(o.active), AttributeReference: []kmip.AttributeID{{Tag: kmip.TagCryptographicUsageMask}}}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonAttributeReadOnly},
-		{
-			"activate twice", kmip.OperationActivate, func(o objects) any { return &payload.ActivateRequest{UniqueIdentifier: ref(o.active)} },
-			kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState,
-		},
-		{"revoke what is not active", kmip.OperationRevoke, func(o objects) any {
-			return &payload.RevokeRequest{UniqueIdentifier: ref(o.preActive), RevocationReason: reason}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
-		{
-			"revoke without a reason", kmip.OperationRevoke, func(o objects) any { return &payload.RevokeRequest{UniqueIdentifier: ref(o.active)} },
-			kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage,
-		},
-		{
-			"destroy of an active key", kmip.OperationDestroy, func(o objects) any { return &payload.DestroyRequest{UniqueIdentifier: ref(o.active)} },
-			kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState,
-		},
-		{
-			"destroy twice", kmip.OperationDestroy, func(o objects) any { return &payload.DestroyRequest{UniqueIdentifier: ref(o.destroyed)} },
-			kmip.ResultReasonPermissionDenied, kmip.ResultReasonObjectDestroyed, kmip.ResultReasonObjectDestroyed,
-		},
-		{"check of a mask that is not allowed", kmip.OperationCheck, func(o objects) any {
-			mask := int32(kmip.CryptographicUsageMaskSign)
-			return &payload.CheckRequest{UniqueIdentifier: ref(o.active), CryptographicUsageMask: &mask}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonIncompatibleCryptographicUsageMask, kmip.ResultReasonIncompatibleCryptographicUsageMask},
-		{"check of more than is left", kmip.OperationCheck, func(o objects) any {
-			n := int64(2)
-			return &payload.CheckRequest{UniqueIdentifier: ref(o.limited), UsageLimitsCount: &n}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonUsageLimitExceeded, kmip.ResultReasonUsageLimitExceeded},
-		{
-			"re-key of a private key", kmip.OperationReKey, func(o objects) any { return &payload.ReKeyRequest{UniqueIdentifier: ref(o.private)} },
-			kmip.ResultReasonPermissionDenied, kmip.ResultReasonInvalidObjectType, kmip.ResultReasonInvalidObjectType,
-		},
-		{"re-key with an offset and nothing to shift", kmip.OperationReKey, func(o objects) any {
-			return &payload.ReKeyRequest{UniqueIdentifier: ref(o.preActive), Offset: &hour}
-		}, kmip.ResultReasonIllegalOperation, kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidField},
-		{"encrypt with a key that is not active", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.preActive), CryptographicParameters: &gcm, Data: payload.Data{Bytes: []byte("x")}}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonWrongKeyLifecycleState},
-		{"encrypt with a key that may not", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.noEncrypt), CryptographicParameters: &gcm, Data: payload.Data{Bytes: []byte("x")}}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonIncompatibleCryptographicUsageMask, kmip.ResultReasonIncompatibleCryptographicUsageMask},
-		{"encrypt with secret data", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.secretData), CryptographicParameters: &gcm, Data: payload.Data{Bytes: []byte("x")}}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonInvalidObjectType, kmip.ResultReasonInvalidObjectType},
-		{"encrypt beyond the usage limits", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.limited), CryptographicParameters: &gcm, Data: payload.Data{Bytes: []byte("xx")}}
-		}, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied, kmip.ResultReasonPermissionDenied},
-		{"encrypt a broken block", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &cbc, Data: payload.Data{Bytes: []byte("x")}}
-		}, kmip.ResultReasonCryptographicFailure, kmip.ResultReasonCryptographicFailure, kmip.ResultReasonCryptographicFailure},
-		{"encrypt with an impossible tag", kmip.OperationEncrypt, func(o objects) any {
-			return &payload.EncryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &tag3, Data: payload.Data{Bytes: []byte("x")}}
-		}, kmip.ResultReasonGeneralFailure, kmip.ResultReasonGeneralFailure, kmip.ResultReasonGeneralFailure},
-		{"decrypt without an IV", kmip.OperationDecrypt, func(o objects) any {
-			return &payload.DecryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &cbc, Data: payload.Data{Bytes: make([]byte, 16)}}
-		}, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage, kmip.ResultReasonInvalidMessage},
-		{"decrypt what was changed", kmip.OperationDecrypt, func(o objects) any {
-			return &payload.DecryptRequest{UniqueIdentifier: ref(o.active), CryptographicParameters: &gcm, Data: payload.Data{Bytes: make([]byte, 16)}, IVCounterNonce: make([]byte, 12), AuthenticatedEncryptionTag: make([]byte, 16)}
-		}, kmip.ResultReasonCryptographicFailure, kmip.ResultReasonCryptographicFailure, kmip.ResultReasonCryptographicFailure},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := newServer(t)
-			o := s.objects()
-			v30 := c.v21
-			if want, ok := only30[c.name]; ok {
-				v30 = want
+// refuseOn is refuse for requests that ask which version they are of.
+func refuseOn(t *testing.T, at **fixture, list []refusal) {
+	t.Helper()
+	f := newFixture(t)
+	*at = f
+	for _, v := range kmip.Versions {
+		f.v = v
+		has := f.operationsOf(v)
+		for _, r := range list {
+			if v < r.since || r.until != 0 && v > r.until || !slices.Contains(has, r.op) {
+				continue
 			}
-			for v, want := range map[kmip.Version]kmip.ResultReason{kmip.V14: c.v14, kmip.V20: c.v20, kmip.V21: c.v21, kmip.V30: v30} {
-				if want == 0 {
-					continue
-				}
-				r := s.send(v, 0, payload.RequestItem{Operation: c.op, Payload: c.payload(o)}).Items[0]
-				if r.Status != kmip.ResultStatusOperationFailed || r.Reason != want {
-					t.Errorf("KMIP %s: %s, reason %s (%s); want %s", v, r.Status, r.Reason, r.Message, want)
-				}
-				if r.Message == "" || r.Payload != nil {
-					t.Errorf("KMIP %s: message %q, payload %v", v, r.Message, r.Payload)
-				}
+			got := f.edited(v, r)
+			if want := r.want.in(v); got.Status != failed || got.Reason != want {
+				t.Errorf("KMIP %s, %s, %s: %s, reason %s (%s); want %s", v, r.op, r.name, got.Status, got.Reason, got.Message, want)
 			}
-		})
+			if got.Status == ok { // it has changed what the others fail on
+				f = newFixture(t)
+				f.v, *at = v, f
+			}
+			if got.Status == failed && (got.Message == "" || got.Payload != nil) {
+				t.Errorf("KMIP %s, %s, %s: message %q, payload %v", v, r.op, r.name, got.Message, got.Payload)
+			}
+		}
 	}
+}
+
+// edited sends one request whose payload has been edited.
+func (f *fixture) edited(v kmip.Version, r refusal) payload.ResponseItem {
+	f.t.Helper()
+	message := dialect.EncodeRequest(&payload.Request{Version: v, Items: []payload.RequestItem{{Operation: r.op, Payload: r.request(f)}}})
+	if r.edit != nil {
+		b := message.Items[1].Clone()
+		for i := range b.Items {
+			if b.Items[i].Tag == kmip.TagRequestPayload {
+				r.edit(&b.Items[i])
+			}
+		}
+		message.Items[1] = b
+	}
+	return f.raw(wire.Append(nil, message)).Items[0]
+}
+
+// setField gives a field of a payload another value, or adds it.
+func setField(value kmip.Item) func(*kmip.Item) {
+	return func(p *kmip.Item) {
+		for i := range p.Items {
+			if p.Items[i].Tag == value.Tag {
+				p.Items[i] = value
+				return
+			}
+		}
+		p.Items = append(p.Items, value)
+	}
+}
+
+// dropField takes a field out of a payload.
+func dropField(tags ...kmip.Tag) func(*kmip.Item) {
+	return func(p *kmip.Item) {
+		p.Items = slices.DeleteFunc(p.Items, func(i kmip.Item) bool { return slices.Contains(tags, i.Tag) })
+	}
+}
+
+// withoutIdentifier is a request that leaves the object to the ID Placeholder,
+// which is empty.
+func withoutIdentifier(op kmip.Operation, request any) refusal {
+	return refusal{op: op, name: "no identifier and no ID Placeholder", request: func(*fixture) any { return request }, want: notThere}
 }

@@ -1,6 +1,7 @@
 package operation_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/claviger/claviger/kmip"
@@ -57,6 +58,7 @@ func valueRefusals() []refusal {
 			}})
 		}
 		add("no such object", nothing, asked{}, notThere, 0, 0)
+		add("an identifier that cannot be", func(*fixture) string { return strings.Repeat("x", 300) }, asked{}, notThere, 0, 0)
 		add("no wrapping key", active, asked{spec: encrypted(nothing)}, noWrapping, 0, 0)
 		add("a wrapping key that is none", active, asked{spec: encrypted(func(f *fixture) string { return f.opaque })}, noKey, 0, 0)
 		add("a wrapping key that may not", active, asked{spec: encrypted(active)}, wrongMask, 0, 0)
