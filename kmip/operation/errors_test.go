@@ -136,7 +136,7 @@ func newFixture(t *testing.T) *fixture {
 	f.valueless = s.register(kmip.V21, empty, s.now(), mask(all))
 	f.noMask = s.create(kmip.V21, s.now(), mask(kmip.CryptographicUsageMaskCRLSign))
 	f.hmac = s.register(kmip.V21, symmetric(kmip.CryptographicAlgorithmHMACSHA256, macMaterial), s.now(), mask(kmip.CryptographicUsageMaskMACGenerate|kmip.CryptographicUsageMaskMACVerify))
-	pair := s.pair(kmip.V21, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign|kmip.CryptographicUsageMaskDecrypt, kmip.CryptographicUsageMaskVerify|kmip.CryptographicUsageMaskEncrypt)
+	pair := s.rsaPair(kmip.CryptographicUsageMaskSign|kmip.CryptographicUsageMaskDecrypt, kmip.CryptographicUsageMaskVerify|kmip.CryptographicUsageMaskEncrypt)
 	f.private, f.public = pair.PrivateKeyUniqueIdentifier, pair.PublicKeyUniqueIdentifier
 	asleep := one[payload.CreateKeyPairResponse](s, kmip.V21, kmip.OperationCreateKeyPair, &payload.CreateKeyPairRequest{
 		CommonAttributes: template(algorithm(kmip.CryptographicAlgorithmEC), length(256)), PrivateKeyAttributes: template(mask(kmip.CryptographicUsageMaskSign)), PublicKeyAttributes: template(mask(kmip.CryptographicUsageMaskVerify)),

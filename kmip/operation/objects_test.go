@@ -102,7 +102,7 @@ func TestPrivateKeysInContainers(t *testing.T) {
 func TestGetOfAContainer(t *testing.T) {
 	inEvery(t, kmip.V14, func(t *testing.T, s *server, v kmip.Version) {
 		pass := s.register(v, password("open sesame"), s.now())
-		pair := s.pair(v, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
+		pair := s.rsaPair(kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
 		private := pair.PrivateKeyUniqueIdentifier
 		certificate := one[payload.CertifyResponse](s, v, kmip.OperationCertify, &payload.CertifyRequest{UniqueIdentifier: ref(pair.PublicKeyUniqueIdentifier)}).UniqueIdentifier
 		asked := &payload.GetRequest{UniqueIdentifier: ref(private), KeyFormatType: kmip.KeyFormatTypePKCS12}

@@ -2,6 +2,10 @@ package operation_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"sync"
 	"testing"
 
 	"github.com/claviger/claviger/kmip"
@@ -26,7 +30,10 @@ func since(first kmip.Version) []kmip.Version {
 func inEvery(t *testing.T, first kmip.Version, run func(t *testing.T, s *server, v kmip.Version)) {
 	t.Helper()
 	for _, v := range since(first) {
-		t.Run(v.String(), func(t *testing.T) { run(t, newServer(t), v) })
+		t.Run(v.String(), func(t *testing.T) {
+			t.Parallel()
+			run(t, newServer(t), v)
+		})
 	}
 }
 
@@ -102,6 +109,33 @@ func (s *server) pair(v kmip.Version, a kmip.CryptographicAlgorithm, bits int32,
 		CommonAttributes:     template(append([]kmip.Item{s.now(), algorithm(a), length(bits)}, common...)...),
 		PrivateKeyAttributes: template(mask(private)), PublicKeyAttributes: template(mask(public)),
 	})
+}
+
+// rsaKey is one for all tests: making it takes long.
+var rsaKey = sync.OnceValue(func() *rsa.PrivateKey {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+// rsaPair registers an RSA key pair of 2048 bits whose halves link to each other,
+// and which is Active.
+func (s *server) rsaPair(private, public kmip.CryptographicUsageMask) *payload.CreateKeyPairResponse {
+	s.t.Helper()
+	half := func(t kmip.ObjectType, der []byte) *kmip.Object {
+		o := opaqueKey(t, kmip.KeyFormatTypePKCS1, der)
+		o.Key.Algorithm, o.Key.LengthBits = kmip.CryptographicAlgorithmRSA, 2048
+		return o
+	}
+	r := &payload.CreateKeyPairResponse{}
+	r.PublicKeyUniqueIdentifier = s.register(kmip.V21, half(kmip.ObjectTypePublicKey, x509.MarshalPKCS1PublicKey(&rsaKey().PublicKey)), s.now(), mask(public))
+	r.PrivateKeyUniqueIdentifier = s.register(kmip.V21, half(kmip.ObjectTypePrivateKey, x509.MarshalPKCS1PrivateKey(rsaKey())), s.now(), mask(private), link(kmip.LinkTypePublicKeyLink, r.PublicKeyUniqueIdentifier))
+	one[payload.AddAttributeResponse](s, kmip.V21, kmip.OperationAddAttribute, &payload.AddAttributeRequest{
+		UniqueIdentifier: ref(r.PublicKeyUniqueIdentifier), NewAttribute: attribute(link(kmip.LinkTypePrivateKeyLink, r.PrivateKeyUniqueIdentifier)),
+	})
+	return r
 }
 
 // get returns an object; the identifier may be empty for the ID Placeholder.

@@ -178,7 +178,7 @@ func TestSplitOfANewKey(t *testing.T) {
 
 func TestSplitOfPrivateKeysAndSecretData(t *testing.T) {
 	inEvery(t, kmip.V12, func(t *testing.T, s *server, v kmip.Version) {
-		pair := s.pair(v, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
+		pair := s.rsaPair(kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
 		whole := s.material(v, pair.PrivateKeyUniqueIdentifier)
 		request := splitting(kmip.SplitKeyMethodPolynomialSharingGF28, pair.PrivateKeyUniqueIdentifier, 3, 2)
 		request.ObjectType = kmip.ObjectTypePrivateKey

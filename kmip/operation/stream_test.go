@@ -23,7 +23,7 @@ type streamKeys struct {
 
 func (s *server) streamKeys() streamKeys {
 	s.t.Helper()
-	pair := s.pair(kmip.V14, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
+	pair := s.rsaPair(kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
 	return streamKeys{
 		cipher:  s.register(kmip.V14, symmetric(kmip.CryptographicAlgorithmAES, innerKey), s.now(), mask(kmip.CryptographicUsageMaskEncrypt|kmip.CryptographicUsageMaskDecrypt)),
 		mac:     s.register(kmip.V14, symmetric(kmip.CryptographicAlgorithmHMACSHA256, macMaterial), s.now(), mask(kmip.CryptographicUsageMaskMACGenerate|kmip.CryptographicUsageMaskMACVerify)),

@@ -62,7 +62,7 @@ func TestImportOfWhatWasExported(t *testing.T) {
 		one[payload.RevokeResponse](s, v, kmip.OperationRevoke, &payload.RevokeRequest{UniqueIdentifier: ref(compromised), RevocationReason: &payload.RevocationReason{
 			RevocationReasonCode: kmip.RevocationReasonCodeKeyCompromise, RevocationMessage: "lost",
 		}})
-		pair := s.pair(v, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
+		pair := s.rsaPair(kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
 		root, _ := chain(t, s.svc.Clock.Now(), s.svc.Clock.Now().Add(time.Hour))
 		objects := map[string]string{
 			"a key that was used": used, "a compromised key": compromised,
@@ -131,7 +131,7 @@ func TestImportReplaces(t *testing.T) {
 // destroyed.
 func TestExportOfADestroyedObject(t *testing.T) {
 	inEvery(t, kmip.V14, func(t *testing.T, s *server, v kmip.Version) {
-		pair := s.pair(v, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
+		pair := s.rsaPair(kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
 		root, _ := chain(t, s.svc.Clock.Now(), s.svc.Clock.Now().Add(time.Hour))
 		for what, uid := range map[string]string{
 			"a key": s.create(v, items(aes(name("k")))...), "a private key": pair.PrivateKeyUniqueIdentifier, "secret data": s.register(v, password("pw")),
@@ -183,7 +183,7 @@ func TestExportWrappedAndConverted(t *testing.T) {
 				t.Errorf("Key Wrap Type %s: Get of Not Wrapped gives %x", wrap, plain.Material.Reveal())
 			}
 		}
-		pair := s.pair(v, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
+		pair := s.rsaPair(kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify)
 		converted := one[payload.ExportResponse](s, v, kmip.OperationExport, &payload.ExportRequest{UniqueIdentifier: ref(pair.PrivateKeyUniqueIdentifier), KeyFormatType: kmip.KeyFormatTypePKCS8})
 		if converted.Object.Key.Format != kmip.KeyFormatTypePKCS8 {
 			t.Errorf("format %s, want PKCS#8", converted.Object.Key.Format)

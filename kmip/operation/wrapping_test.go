@@ -30,8 +30,8 @@ func (s *server) wrappers() wrappers {
 		mac:       s.register(kmip.V14, symmetric(kmip.CryptographicAlgorithmHMACSHA256, macMaterial), s.now(), mask(kmip.CryptographicUsageMaskMACGenerate|kmip.CryptographicUsageMaskMACVerify)),
 		tripleDES: s.create(kmip.V14, s.now(), both, algorithm(kmip.CryptographicAlgorithmDES3), length(168)),
 	}
-	w.signer = s.pair(kmip.V14, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify).PrivateKeyUniqueIdentifier
-	pair := s.pair(kmip.V14, kmip.CryptographicAlgorithmRSA, 2048, kmip.CryptographicUsageMaskUnwrapKey, kmip.CryptographicUsageMaskWrapKey)
+	w.signer = s.rsaPair(kmip.CryptographicUsageMaskSign, kmip.CryptographicUsageMaskVerify).PrivateKeyUniqueIdentifier
+	pair := s.rsaPair(kmip.CryptographicUsageMaskUnwrapKey, kmip.CryptographicUsageMaskWrapKey)
 	w.public, w.private = pair.PublicKeyUniqueIdentifier, pair.PrivateKeyUniqueIdentifier
 	return w
 }
