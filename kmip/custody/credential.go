@@ -29,6 +29,20 @@ func beside(client Principal, name, role string) Principal {
 	}
 }
 
+// besideMember is beside for a user that a client made. A user of the same name
+// that an administrator made goes before it: nobody takes that one's name in the
+// audit.
+func (s *Service) besideMember(ctx context.Context, client Principal, name string) (Principal, error) {
+	_, err := s.store.User(ctx, client.Domain, name)
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrInvalid):
+		return beside(client, name, policy.RoleFull), nil
+	case err != nil:
+		return Principal{}, s.translate(ctx, err)
+	}
+	return Principal{}, refusedCredential()
+}
+
 // internal is a frame for reading what authentication needs.
 func (s *Service) internal(domain string) *Scope {
 	return s.Begin(Principal{Principal: policy.Principal{Kind: policy.KindSystem, Name: "authentication"}}, domain, "system", "", "")
@@ -194,7 +208,7 @@ func (s *Service) AuthenticateDevice(ctx context.Context, client Principal, valu
 			return Principal{}, s.translate(ctx, err)
 		}
 		if user != nil {
-			return beside(client, nameOfUser(user), policy.RoleFull), nil
+			return s.besideMember(ctx, client, nameOfUser(user))
 		}
 	}
 	return Principal{}, refusedCredential()
@@ -220,8 +234,17 @@ func (s *Service) AuthenticateOneTimePassword(ctx context.Context, client Princi
 	if err != nil {
 		return Principal{}, s.translate(ctx, err)
 	}
+	if len(list) == 0 {
+		return Principal{}, refusedCredential()
+	}
+	for _, v := range values {
+		defer v.Destroy()
+	}
+	who := guessing{client.Domain, client.Name, name}
+	if err := s.guesses.check(who, s.now()); err != nil {
+		return Principal{}, err
+	}
 	for i, m := range list {
-		defer values[i].Destroy()
 		o, err := otpOf(*values[i].Credential)
 		if err != nil {
 			return Principal{}, s.translate(ctx, err)
@@ -242,8 +265,10 @@ func (s *Service) AuthenticateOneTimePassword(ctx context.Context, client Princi
 		if err != nil {
 			return Principal{}, s.translate(ctx, err)
 		}
-		return beside(client, name, policy.RoleFull), nil
+		s.guesses.count(who, true, s.now())
+		return s.besideMember(ctx, client, name)
 	}
+	s.guesses.count(who, false, s.now())
 	return Principal{}, refusedCredential()
 }
 

@@ -70,6 +70,7 @@ type Service struct {
 	streams      streamTable
 	standings    standingCache
 	applications applicationTable
+	guesses      guessTable
 	work         chan struct{} // wakes who processes asynchronous requests
 }
 

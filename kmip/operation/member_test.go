@@ -191,6 +191,32 @@ func TestCounterOneTimePasswords(t *testing.T) {
 	admitted(t, "no such user", p, err, "")
 }
 
+// A client that guesses has to wait, and longer each time; other clients do not.
+func TestGuessesAtOneTimePasswordsAreSlowedDown(t *testing.T) {
+	s := newServer(t)
+	_, client := s.client("array")
+	_, other := s.client("other")
+	s.user("alice", s.credential(otpCredential(kmip.Enumeration(kmip.TagOTPAlgorithm, kmip.OTPAlgorithmHOTP), kmip.ByteString(kmip.TagOTPSeed, []byte("12345678901234567890")))))
+	try := func(what string, by custody.Principal, code, want string) {
+		t.Helper()
+		p, err := s.svc.AuthenticateOneTimePassword(context.Background(), by, "alice", nil, false, code)
+		admitted(t, what, p, err, want)
+	}
+	for range 10 {
+		try("a guess", client, "000000", "")
+	}
+	try("the right code too early", client, "755224", "")
+	try("the right code of another client", other, "755224", "alice")
+	s.svc.Clock.Advance(time.Second)
+	try("one more guess", client, "000000", "")
+	s.svc.Clock.Advance(time.Second)
+	try("the right code a second later", client, "287082", "")
+	s.svc.Clock.Advance(time.Second)
+	try("the right code two seconds later", client, "287082", "alice")
+	try("the count has begun anew", client, "000000", "")
+	try("the next code", client, "359152", "alice")
+}
+
 // TOTP of RFC 6238, appendix B, with each hash: each code in its time, and once.
 func TestTimeOneTimePasswords(t *testing.T) {
 	times := []int64{59, 1111111109, 1111111111, 1234567890, 2000000000, 20000000000}
