@@ -97,9 +97,10 @@ func (t *applicationTable) use(correlation []byte, owner string, now time.Time, 
 // modules do.
 func (s *Service) PKCS11(ctx context.Context, sc *Scope, c PKCS11Call) (PKCS11Result, error) {
 	var r PKCS11Result
-	err := s.do(ctx, sc, "PKCS11", func() (outcome, error) {
+	action := kmip.OperationPKCS11.String()
+	err := s.do(ctx, sc, action, func() (outcome, error) {
 		o := outcome{detail: c.Function.String()}
-		if err := s.authorizeNone(sc, "PKCS11"); err != nil {
+		if err := s.authorizeNone(sc, action); err != nil {
 			return o, err
 		}
 		if c.Interface != "" && c.Interface != pkcs11Interface {

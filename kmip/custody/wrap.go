@@ -20,6 +20,9 @@ type Form interface {
 	HasValue(tag kmip.Tag, value uint32) bool
 	// DefaultFormats reports whether keys are made in the default formats of §4.26.
 	DefaultFormats() bool
+	// CACompromises reports whether the Revocation Reason Code CA Compromise is a
+	// compromise of the object.
+	CACompromises() bool
 }
 
 // wrapping is a Key Wrapping Specification, or the Key Wrapping Data of a key

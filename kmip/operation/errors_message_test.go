@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/dialect"
 	"github.com/claviger/claviger/kmip/payload"
 	"github.com/claviger/claviger/kmip/wire"
@@ -79,6 +80,7 @@ func TestErrorsOfMessages(t *testing.T) {
 // Whoever may do nothing, may do nothing of it; and whoever is nobody, less.
 func TestErrorsOfPermission(t *testing.T) {
 	f := newFixture(t)
+	_, f.alice = f.client("alice")
 	admin := *f.server
 	p := f.svc.Client("default").Principal
 	p.Role = policy.RoleUserAdmin
@@ -147,11 +149,30 @@ func TestErrorsOfPermission(t *testing.T) {
 					t.Errorf("KMIP %s, %s by nobody's role: %s %s (%s)", v, op, r.Status, r.Reason, r.Message)
 				}
 			}
+			if v == kmip.V21 && !slices.Contains(free, op) && op != kmip.OperationLogin && op != kmip.OperationDelegatedLogin && op != kmip.OperationReProvision {
+				f.delegated(op, request(f))
+			}
 			req := &payload.Request{Version: v, Items: []payload.RequestItem{{Operation: op, Payload: request(f)}}}
 			r := f.ops.Batch(context.Background(), f.svc.Client("default"), false, req, nil).Items[0]
 			if got := kmip.KindOf(r.Err); (got != kmip.KindNotAuthenticated) != slices.Contains(public, op) {
 				t.Errorf("KMIP %s, %s by a certificate of nobody: %v", v, op, r.Err)
 			}
+		}
+	}
+}
+
+// delegated asks for an operation by a ticket that allows that operation, and by
+// one that allows another.
+func (f *fixture) delegated(op kmip.Operation, request any) {
+	f.t.Helper()
+	for allowed, refused := range map[kmip.Operation]bool{op: false, kmip.OperationObliterate: true} {
+		value, err := f.svc.DelegatedLogin(context.Background(), f.as(f.alice, nil).begin(), custody.LoginArgs{Rights: []custody.Right{{Operations: []kmip.Operation{allowed}}}})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		r := f.mustPresent(f.alice, value).try(kmip.V21, op, request)
+		if got := r.Reason == kmip.ResultReasonNotAuthorised; got != refused {
+			f.t.Errorf("%s by a ticket for %s: %s %s (%s)", op, allowed, r.Status, r.Reason, r.Message)
 		}
 	}
 }

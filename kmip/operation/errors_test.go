@@ -1,16 +1,20 @@
 package operation_test
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/dialect"
 	"github.com/claviger/claviger/kmip/payload"
 	"github.com/claviger/claviger/kmip/secret"
 	"github.com/claviger/claviger/kmip/wire"
+	"github.com/claviger/claviger/store"
+	"github.com/claviger/claviger/store/audit"
 )
 
 // reasons are the Result Reasons of one failure: in KMIP 1.x, 2.0, 2.1 and 3.0.
@@ -65,6 +69,9 @@ type refusal struct {
 	// since and until bound the versions that can say it; 0: all that have the
 	// operation.
 	since, until kmip.Version
+	// late tells that only the version of the response cannot say the answer: what
+	// was asked for has been done, and is recorded so.
+	late bool
 	// edit changes the request payload, to say what no client of ours would.
 	edit func(p *kmip.Item)
 }
@@ -107,6 +114,7 @@ type fixture struct {
 	grouped   string // has as many groups as an object may have
 	period    string // has a Protection Period that is almost the longest
 	holder    holder
+	alice     custody.Principal // who delegates
 	// Those of moreObjects.
 	stored         string   // a private key that is archived
 	emptyPrivate   string   // a private key without Key Value
@@ -200,7 +208,12 @@ func refuseOn(t *testing.T, at **fixture, list []refusal) {
 			if v < r.since || r.until != 0 && v > r.until || !slices.Contains(has, r.op) {
 				continue
 			}
-			got := f.edited(v, r)
+			request := r.request(f)
+			before := f.newest()
+			got := f.edited(v, r, request)
+			if e := f.newest(); got.Status == failed && !r.late && (e.Counter != before.Counter+1 || e.Outcome != audit.Failure || e.Operation != r.op.String() && e.Operation != "message") {
+				t.Errorf("KMIP %s, %s, %s: recorded as %s, %s, after %d entries", v, r.op, r.name, e.Operation, e.Outcome, e.Counter-before.Counter)
+			}
 			if want := r.want.in(v); got.Status != failed || got.Reason != want {
 				t.Errorf("KMIP %s, %s, %s: %s, reason %s (%s); want %s", v, r.op, r.name, got.Status, got.Reason, got.Message, want)
 			}
@@ -215,10 +228,20 @@ func refuseOn(t *testing.T, at **fixture, list []refusal) {
 	}
 }
 
-// edited sends one request whose payload has been edited.
-func (f *fixture) edited(v kmip.Version, r refusal) payload.ResponseItem {
+// newest is the last entry of the audit.
+func (f *fixture) newest() audit.Entry {
 	f.t.Helper()
-	message := dialect.EncodeRequest(&payload.Request{Version: v, Items: []payload.RequestItem{{Operation: r.op, Payload: r.request(f)}}})
+	list, err := f.svc.Store.Audit(context.Background(), store.AuditQuery{Domain: "default", Limit: 1})
+	if err != nil || len(list) == 0 {
+		f.t.Fatalf("audit: %v", err)
+	}
+	return list[0]
+}
+
+// edited sends one request whose payload has been edited.
+func (f *fixture) edited(v kmip.Version, r refusal, request any) payload.ResponseItem {
+	f.t.Helper()
+	message := dialect.EncodeRequest(&payload.Request{Version: v, Items: []payload.RequestItem{{Operation: r.op, Payload: request}}})
 	if r.edit != nil {
 		b := message.Items[1].Clone()
 		for i := range b.Items {

@@ -94,6 +94,7 @@ func valueRefusals() []refusal {
 		if op == kmip.OperationGet {
 			add("a destroyed object", func(f *fixture) string { return f.destroyed }, asked{}, since2(kmip.ResultReasonIllegalOperation, kmip.ResultReasonObjectDestroyed), 0, 0)
 			add("no Key Value, before there were such objects", func(f *fixture) string { return f.valueless }, asked{}, always(kmip.ResultReasonIllegalOperation), 0, kmip.V11)
+			list[len(list)-1].late = true
 		}
 	}
 	return append(list, withoutIdentifier(kmip.OperationGet, &payload.GetRequest{}), withoutIdentifier(kmip.OperationExport, &payload.ExportRequest{}))
