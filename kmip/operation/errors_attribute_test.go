@@ -16,9 +16,6 @@ func namespaced() kmip.Item {
 
 var noNamespace = always(kmip.ResultReasonApplicationNamespaceNotSupported)
 
-// later is an attribute that only later versions have.
-func later() kmip.Item { return kmip.Text(kmip.TagComment, "c") }
-
 // attributeNamed puts an attribute that the version does not have into a payload,
 // where it says which attribute is meant.
 func attributeNamed(v func() kmip.Version, tag kmip.Tag) func(*kmip.Item) {

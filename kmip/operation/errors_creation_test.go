@@ -109,9 +109,10 @@ func makerRefusals(v func() kmip.Version) []refusal {
 			return m.request(f, template(kmip.Text(kmip.TagContactInformation, "c")), nil)
 		}, edit: func(p *kmip.Item) {
 			for i, field := range p.Items {
-				if field.Tag == m.attributes {
+				switch field.Tag {
+				case m.attributes:
 					p.Items[i].Items = append(field.Items, kmip.Structure(kmip.TagAttribute, kmip.Text(kmip.TagAttributeName, "No Such Attribute"), kmip.Text(kmip.TagAttributeValue, "x")))
-				} else if field.Tag == kmip.TagAttributes || field.Tag == kmip.TagPrivateKeyAttributes {
+				case kmip.TagAttributes, kmip.TagPrivateKeyAttributes:
 					p.Items[i].Items = append(field.Items, kmip.Text(kmip.TagUsername, "x"))
 				}
 			}
@@ -356,9 +357,10 @@ func creationRefusals() []refusal {
 		{op: kmip.OperationImport, name: "a namespace without data", request: importing("new", key(), namespaced()), want: noNamespace},
 		{op: kmip.OperationImport, name: "an attribute that there is not", request: importing("new", key()), want: since2(kmip.ResultReasonInvalidField, kmip.ResultReasonInvalidAttribute), edit: func(p *kmip.Item) {
 			for i, field := range p.Items {
-				if field.Tag == kmip.TagAttributes {
+				switch field.Tag {
+				case kmip.TagAttributes:
 					p.Items[i].Items = append(field.Items, kmip.Text(kmip.TagUsername, "x"))
-				} else if field.Tag == kmip.TagAttribute {
+				case kmip.TagAttribute:
 					p.Items[i] = kmip.Structure(kmip.TagAttribute, kmip.Text(kmip.TagAttributeName, "No Such Attribute"), kmip.Text(kmip.TagAttributeValue, "x"))
 				}
 			}

@@ -56,7 +56,6 @@ var (
 	taken        = since2(kmip.ResultReasonInvalidField, kmip.ResultReasonNonUniqueNameAttribute)
 	tooMany      = since2(kmip.ResultReasonIndexOutOfBounds, kmip.ResultReasonServerLimitExceeded)
 	readOnlyMade = since21(kmip.ResultReasonPermissionDenied, kmip.ResultReasonAttributeReadOnly)
-	noStorage    = reasons{0, kmip.ResultReasonProtectionStorageUnavailable, kmip.ResultReasonProtectionStorageUnavailable, kmip.ResultReasonProtectionStorageUnavailable}
 	noTemplate   = reasons{v1: kmip.ResultReasonItemNotFound}
 )
 
@@ -95,7 +94,6 @@ type fixture struct {
 	public    string // may verify, encrypt
 	idle      string // a private key that is Pre-Active
 	idlePub   string
-	ed        string // a private key that derives nothing
 	secret    string // secret data
 	opaque    string
 	cert      string // a certificate that is not ours
