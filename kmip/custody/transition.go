@@ -35,8 +35,7 @@ func (s *Service) RevokeKey(ctx context.Context, sc *Scope, uid string, reason k
 }
 
 func (s *Service) revoke(ctx context.Context, sc *Scope, action, uid string, reason kmip.RevocationReason, occurred time.Time) error {
-	compromise := reason.Code == kmip.RevocationReasonCodeKeyCompromise ||
-		reason.Code == kmip.RevocationReasonCodeCACompromise && (sc.Form == nil || sc.Form.CACompromises())
+	compromise := reason.Code == kmip.RevocationReasonCodeKeyCompromise || reason.Code == kmip.RevocationReasonCodeCACompromise
 	return s.transition(ctx, sc, action, uid, func(m *managed) error {
 		if reason.Code == 0 {
 			return kmip.Fail(kmip.KindMissingField, "Revoke needs a Revocation Reason")

@@ -48,13 +48,7 @@ func (s *Service) decryptKeyValue(ctx context.Context, sc *Scope, action string,
 	if err != nil {
 		return nil, err
 	}
-	p := w.encryption.parameters // however the key is to wrap from now on
-	if p == nil {
-		if p, err = m.wrappingParameters(nil); err != nil {
-			return nil, err
-		}
-	}
-	r, kek, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: p, IV: w.iv})
+	r, kek, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: m.wrappingParameters(w.encryption.parameters), IV: w.iv})
 	if err != nil {
 		return nil, err
 	}

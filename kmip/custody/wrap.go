@@ -20,9 +20,6 @@ type Form interface {
 	HasValue(tag kmip.Tag, value uint32) bool
 	// DefaultFormats reports whether keys are made in the default formats of §4.26.
 	DefaultFormats() bool
-	// CACompromises reports whether the Revocation Reason Code CA Compromise is a
-	// compromise of the object.
-	CACompromises() bool
 }
 
 // wrapping is a Key Wrapping Specification, or the Key Wrapping Data of a key
@@ -185,11 +182,7 @@ func (s *Service) encryptKeyValue(ctx context.Context, sc *Scope, action string,
 	if err != nil {
 		return err
 	}
-	p, err := m.wrappingParameters(w.encryption.parameters)
-	if err != nil {
-		return err
-	}
-	r, kek, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: p, IV: w.iv})
+	r, kek, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: m.wrappingParameters(w.encryption.parameters), IV: w.iv})
 	if err != nil {
 		return err
 	}
@@ -211,9 +204,6 @@ func (s *Service) signKeyValue(ctx context.Context, sc *Scope, action string, in
 	mask := kmip.CryptographicUsageMaskMACGenerate | kmip.CryptographicUsageMaskSign
 	m, err := s.wrappingKey(ctx, sc, action, info.uid, mask, lifecycle.MayProtect)
 	if err != nil {
-		return nil, err
-	}
-	if err := m.permits(info.parameters); err != nil {
 		return nil, err
 	}
 	if m.objectType() == kmip.ObjectTypeSymmetricKey {
@@ -258,42 +248,18 @@ func (s *Service) wrappingKey(ctx context.Context, sc *Scope, action, uid string
 }
 
 // wrappingParameters are those of the request, or the first of the key that are
-// for wrapping, or none: RFC 3394. A key that has Cryptographic Parameters wraps
-// by no others (§6.1.19).
-func (m *managed) wrappingParameters(asked *kmip.CryptographicParameters) (*kmip.CryptographicParameters, error) {
-	if err := m.permits(asked); err != nil || asked != nil {
-		return asked, err
+// for wrapping, or none: RFC 3394.
+func (m *managed) wrappingParameters(asked *kmip.CryptographicParameters) *kmip.CryptographicParameters {
+	if asked != nil {
+		return asked
 	}
 	for _, at := range m.attrs.Instances(kmip.AttributeID{Tag: kmip.TagCryptographicParameters}) {
 		p := kmip.CryptographicParametersOf(at.Value)
 		if p.BlockCipherMode == kmip.BlockCipherModeNISTKeyWrap || p.BlockCipherMode == kmip.BlockCipherModeAESKeyWrapPadding || p.PaddingMethod == kmip.PaddingMethodOAEP {
-			return &p, nil
+			return &p
 		}
 	}
-	return &kmip.CryptographicParameters{}, nil
-}
-
-// permits refuses parameters that match none of those that the key has, if it has
-// any.
-func (m *managed) permits(asked *kmip.CryptographicParameters) error {
-	own := m.attrs.Instances(kmip.AttributeID{Tag: kmip.TagCryptographicParameters})
-	if asked == nil || len(own) == 0 {
-		return nil
-	}
-	for _, at := range own {
-		if p := kmip.CryptographicParametersOf(at.Value); matchesParameters(p, *asked) {
-			return nil
-		}
-	}
-	return kmip.Fail(kmip.KindParametersMissing, "the wrapping key has no such Cryptographic Parameters")
-}
-
-// matchesParameters reports whether what both say of how a key is used agrees.
-func matchesParameters(own, asked kmip.CryptographicParameters) bool {
-	agree := func(a, b uint32) bool { return a == 0 || b == 0 || a == b }
-	return agree(uint32(own.BlockCipherMode), uint32(asked.BlockCipherMode)) && agree(uint32(own.PaddingMethod), uint32(asked.PaddingMethod)) &&
-		agree(uint32(own.HashingAlgorithm), uint32(asked.HashingAlgorithm)) && agree(uint32(own.CryptographicAlgorithm), uint32(asked.CryptographicAlgorithm)) &&
-		agree(uint32(own.DigitalSignatureAlgorithm), uint32(asked.DigitalSignatureAlgorithm)) && agree(uint32(own.KeyRoleType), uint32(asked.KeyRoleType))
+	return &kmip.CryptographicParameters{}
 }
 
 // keyValue is what is wrapped: the key material, or by default the Key Value

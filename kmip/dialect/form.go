@@ -47,7 +47,3 @@ func (f Form) HasValue(tag kmip.Tag, value uint32) bool { return f.c.valueExists
 // DefaultFormats reports whether keys are made in the formats of §4.26, which
 // KMIP 1.x does not have.
 func (f Form) DefaultFormats() bool { return !f.c.old() }
-
-// CACompromises reports whether CA Compromise compromises an object: from KMIP 1.3
-// on (1.2 §4.20, 1.4 §4.20).
-func (f Form) CACompromises() bool { return f.c.v >= kmip.V13 }

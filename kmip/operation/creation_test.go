@@ -186,21 +186,3 @@ func TestDeactivate(t *testing.T) {
 		t.Errorf("%v, state %s", statuses(r), s.state(undone1))
 	}
 }
-
-// CA Compromise compromises from KMIP 1.3 on; before, it deactivates.
-func TestCACompromiseByVersion(t *testing.T) {
-	inEvery(t, kmip.V10, func(t *testing.T, s *server, v kmip.Version) {
-		want := kmip.StateCompromised
-		if v < kmip.V13 {
-			want = kmip.StateDeactivated
-		}
-		uid := s.create(v, items(aes(s.now()))...)
-		one[payload.RevokeResponse](s, v, kmip.OperationRevoke, &payload.RevokeRequest{UniqueIdentifier: ref(uid), RevocationReason: &payload.RevocationReason{RevocationReasonCode: kmip.RevocationReasonCodeCACompromise}})
-		if got := s.state(uid); got != want {
-			t.Errorf("state %s, want %s", got, want)
-		}
-		if a := s.attributes(kmip.V21, uid); a.Has(kmip.TagCompromiseDate) != (want == kmip.StateCompromised) || a.Has(kmip.TagDeactivationDate) == (want == kmip.StateCompromised) {
-			t.Errorf("dates %s, %s", a.Time(kmip.TagCompromiseDate), a.Time(kmip.TagDeactivationDate))
-		}
-	})
-}

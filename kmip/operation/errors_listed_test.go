@@ -148,7 +148,7 @@ var never = map[kmip.Operation]map[kmip.ResultReason]string{
 // allRefusals are all requests that fail.
 func allRefusals() []refusal {
 	v := func() kmip.Version { return kmip.V21 }
-	return slices.Concat(lifecycleRefusals(), attributeRefusals(v), creationRefusals(), makerRefusals(v), valueRefusals(), cryptographicRefusals(), sessionRefusals())
+	return slices.Concat(lifecycleRefusals(), attributeRefusals(v), creationRefusals(), makerRefusals(), valueRefusals(), cryptographicRefusals(), sessionRefusals())
 }
 
 // Each Result Reason that a text lists for an operation is one that a test

@@ -122,7 +122,7 @@ type fixture struct {
 	cmac           string   // an AES key that may make and verify codes
 	limitedPrivate string   // a private key that may sign one byte
 	garbage        string   // a public key that is none
-	kekBound       string   // a wrapping key with Cryptographic Parameters
+	kekBound       string   // a wrapping key of Triple DES
 	transparent    string   // a key in a transparent format
 }
 

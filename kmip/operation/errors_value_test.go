@@ -70,9 +70,8 @@ func valueRefusals() []refusal {
 		add("a key for the MAC that may not", active, asked{spec: signed(active)}, wrongMask, 0, 0)
 		add("a format that such keys do not have", active, asked{format: kmip.KeyFormatTypeX509}, always(kmip.ResultReasonKeyFormatTypeNotSupported), 0, 0)
 		add("a compression that such keys do not have", active, asked{compression: kmip.KeyCompressionTypeECPublicKeyTypeX962CompressedPrime}, always(kmip.ResultReasonKeyCompressionTypeNotSupported), 0, 0)
-		add("parameters that the wrapping key does not have", active, asked{spec: func(f *fixture) *kmip.Item {
-			return wrapSpec(kmip.WrappingMethodEncrypt, information(kmip.TagEncryptionKeyInformation, f.kekBound, kmip.Enumeration(kmip.TagBlockCipherMode, kmip.BlockCipherModeCBC)))
-		}}, unmatched, 0, 0)
+		// Parameters of a request are taken as given (docs/divergences.md).
+		add("a wrapping key that needs parameters and has none", active, asked{spec: encrypted(func(f *fixture) string { return f.kekBound })}, unmatched, 0, 0)
 		add("an encoding that there is not", active, asked{spec: encrypted(kek, kmip.Enumeration(kmip.TagEncodingOption, uint32(0x80000001)))}, encoding, kmip.V11, 0)
 		add("a transparent key without encoding", func(f *fixture) string { return f.transparent }, asked{spec: encrypted(kek, noEncoding)}, encoding, kmip.V13, 0)
 		add("attributes without encoding", active, asked{spec: func(f *fixture) *kmip.Item { return encrypted(kek, name(f), noEncoding)(f) }}, encoding, kmip.V11, 0)
