@@ -51,6 +51,7 @@ type ticket struct {
 	Limited   bool          `json:"limited,omitempty"`
 	Rights    []ticketRight `json:"rights,omitempty"`
 	Usage     *usageLeft    `json:"usage,omitempty"`
+	Parent    string        `json:"parent,omitempty"` // key of the ticket that it was made with, and ends with
 }
 
 type ticketRight struct {
@@ -79,6 +80,10 @@ type grant struct {
 	ticket
 	record store.Record
 }
+
+// bounded reports whether no ticket may be made with this one: it allows less than
+// whoever logged in may do, or was made with a ticket itself.
+func (g *grant) bounded() bool { return g.Limited || g.Counted || g.Usage != nil || g.Parent != "" }
 
 // Login makes a ticket that stands for the caller (§6.1.30).
 func (s *Service) Login(ctx context.Context, sc *Scope, a LoginArgs) ([]byte, error) {
@@ -116,15 +121,15 @@ func (s *Service) login(ctx context.Context, sc *Scope, action string, a LoginAr
 	return value, nil
 }
 
-// newTicket checks what is asked of a ticket. One that was made with a ticket
-// never allows more than that.
+// newTicket checks what is asked of a ticket. One that is made with a ticket ends
+// with that; a ticket whose use is limited makes none, which would allow more.
 func newTicket(sc *Scope, a LoginArgs) (ticket, time.Time, error) {
 	until := sc.Now.Add(maxTicketLife)
 	switch {
 	case sc.undoable():
 		return ticket{}, until, kmip.Fail(kmip.KindBatchRefused, "a login cannot be undone")
-	case sc.grant != nil:
-		return ticket{}, until, kmip.Fail(kmip.KindNotAuthorised, "a ticket cannot be made with a ticket")
+	case sc.grant != nil && sc.grant.bounded():
+		return ticket{}, until, kmip.Fail(kmip.KindNotAuthorised, "no ticket can be made with this one")
 	case a.Count < 0 || a.Lease < 0:
 		return ticket{}, until, kmip.Fail(kmip.KindInvalidField, "Request Count and Lease Time are not negative")
 	case a.Limits != nil && a.Limits.Total < 0:
@@ -144,6 +149,9 @@ func newTicket(sc *Scope, a LoginArgs) (ticket, time.Time, error) {
 		}
 	}
 	t := ticket{Principal: sc.Principal, Left: a.Count, Counted: a.Count > 0, Limited: a.Limited, Usage: usageOf(a.Limits)}
+	if sc.grant != nil {
+		t.Parent = sc.grant.record.Key
+	}
 	for _, r := range a.Rights {
 		t.Rights = append(t.Rights, ticketRight{Operations: r.Operations, Objects: r.Objects, Groups: r.Groups, Usage: usageOf(r.Limits)})
 	}
@@ -182,17 +190,22 @@ func (s *Service) Logout(ctx context.Context, sc *Scope, value []byte) error {
 func (s *Service) ticket(ctx context.Context, domain string, value []byte) (store.Record, ticket, error) {
 	unknown := kmip.Fail(kmip.KindTicket, "the ticket is unknown, or its time is over")
 	var t ticket
-	r, err := s.store.Record(ctx, domain, recordTicket, ticketKey(value))
-	if errors.Is(err, store.ErrNotFound) {
-		return r, t, unknown
+	read := func(key string) (store.Record, error) {
+		r, err := s.store.Record(ctx, domain, recordTicket, key)
+		if errors.Is(err, store.ErrNotFound) || err == nil && !s.now().Before(r.Expires) {
+			return r, unknown
+		}
+		return r, err
 	}
+	r, err := read(ticketKey(value))
 	if err != nil {
 		return r, t, err
 	}
-	if !r.Expires.IsZero() && !s.now().Before(r.Expires) {
-		return r, t, unknown
+	if err := s.openRecord(ctx, r, &t); err != nil || t.Parent == "" {
+		return r, t, err
 	}
-	return r, t, s.openRecord(ctx, r, &t)
+	_, err = read(t.Parent)
+	return r, t, err
 }
 
 // ticketAttempts bounds how often a request counts itself against a ticket that

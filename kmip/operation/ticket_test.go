@@ -62,12 +62,20 @@ func TestLoginAndLogout(t *testing.T) {
 			t.Errorf("recorded %s of %s by %s: %s", op, object, s.recorded()[0].Actor, outcome)
 		}
 		by.get(v, uid)
-		// Who presents it may not make further tickets, nor end that of another.
-		by.fails(v, "a ticket made with a ticket", kmip.OperationLogin, &payload.LoginRequest{}, kmip.ResultReasonNotAuthorised)
+		// A ticket that was made with it ends with it, and makes no further ones.
+		second := ticketValue(t, one[payload.DelegatedLoginResponse](by, v, kmip.OperationDelegatedLogin, &payload.DelegatedLoginRequest{
+			Rights: ptr(kmip.Structure(kmip.TagRights, kmip.Structure(kmip.TagRight))),
+		}).Ticket)
+		further := s.mustPresent(q, second)
+		further.get(v, uid)
+		further.fails(v, "a ticket made with a ticket of a ticket", kmip.OperationLogin, &payload.LoginRequest{}, kmip.ResultReasonNotAuthorised)
 		bob.fails(v, "logout of another's ticket", kmip.OperationLogout, &payload.LogoutRequest{Ticket: ticketItem(ticket)}, kmip.ResultReasonInvalidTicket)
 		one[payload.LogoutResponse](alice, v, kmip.OperationLogout, &payload.LogoutRequest{Ticket: ticketItem(ticket)})
 		if _, err := s.present(p, ticket); kmip.KindOf(err) != kmip.KindTicket {
 			t.Errorf("a ticket that was logged out: %v", err)
+		}
+		if _, err := s.present(q, second); kmip.KindOf(err) != kmip.KindTicket {
+			t.Errorf("a ticket that was made with one that was logged out: %v", err)
 		}
 		alice.fails(v, "logout twice", kmip.OperationLogout, &payload.LogoutRequest{Ticket: ticketItem(ticket)}, kmip.ResultReasonInvalidTicket)
 	})
