@@ -111,7 +111,6 @@ func (s *Service) derive(ctx context.Context, sc *Scope, a DeriveArgs, bases []*
 		value.SecretDataType, value.Key.Algorithm = kmip.SecretDataTypeSeed, 0
 	}
 	for _, b := range bases {
-		attrs = strictest(attrs, b.attrs)
 		attrs = append(slices.Clip(attrs), kmip.NewAttribute(kmip.LinkValue{Type: kmip.LinkTypeDerivationBaseObjectLink, Target: b.row.UID}.Item()))
 	}
 	return s.make(ctx, sc, newborn{typ: a.Type, attrs: attrs, value: value, algorithm: value.Key.Algorithm, length: bits, format: kmip.KeyFormatTypeRaw, generated: true})

@@ -258,26 +258,3 @@ func TestDeriveKeyHonoursTheDatesOfTheBase(t *testing.T) {
 	s.svc.Clock.Advance(2 * time.Hour)
 	s.fails(kmip.V21, "after Protect Stop Date", kmip.OperationDeriveKey, request(), kmip.ResultReasonWrongKeyLifecycleState)
 }
-
-// What is derived is as sensitive, and as little extractable, as the strictest of
-// what it was derived from.
-func TestDerivedKeysAreAsSensitiveAsTheirBases(t *testing.T) {
-	inEvery(t, kmip.V14, func(t *testing.T, s *server, v kmip.Version) {
-		data := kmip.ByteString(kmip.TagDerivationData, deriveData)
-		for what, c := range map[string]struct {
-			base, asked            []kmip.Item
-			sensitive, extractable bool
-		}{
-			"a base like any":            {nil, nil, false, true},
-			"a sensitive base":           {[]kmip.Item{kmip.Boolean(kmip.TagSensitive, true)}, nil, true, true},
-			"and one who asks otherwise": {[]kmip.Item{kmip.Boolean(kmip.TagSensitive, true)}, []kmip.Item{kmip.Boolean(kmip.TagSensitive, false)}, true, true},
-			"a base that stays":          {[]kmip.Item{kmip.Boolean(kmip.TagExtractable, false)}, []kmip.Item{kmip.Boolean(kmip.TagExtractable, true)}, false, false},
-		} {
-			base := s.derivable(v, kmip.CryptographicAlgorithmHMACSHA256, c.base...)
-			uid := one[payload.DeriveKeyResponse](s, v, kmip.OperationDeriveKey, derivation(kmip.DerivationMethodHMAC, []string{base}, []kmip.Item{data}, c.asked...)).UniqueIdentifier
-			if a := s.attributes(v, uid); a.Bool(kmip.TagSensitive) != c.sensitive || a.Bool(kmip.TagExtractable) != c.extractable {
-				t.Errorf("%s: sensitive %t, extractable %t", what, a.Bool(kmip.TagSensitive), a.Bool(kmip.TagExtractable))
-			}
-		}
-	})
-}
