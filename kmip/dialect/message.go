@@ -204,6 +204,24 @@ func credential(t kmip.CredentialType, value kmip.Item) (payload.Credential, err
 	return cr, nil
 }
 
+// ephemeral reads Ephemeral: a Boolean that means the Data, and from 3.0 an
+// enumeration.
+func (c codec) ephemeral(i kmip.Item) (kmip.Ephemeral, error) {
+	if c.v >= kmip.V30 {
+		if err := want(i, kmip.TypeEnumeration); err != nil {
+			return 0, err
+		}
+		return kmip.Ephemeral(i.Uint32()), c.checkValue(i)
+	}
+	if err := want(i, kmip.TypeBoolean); err != nil {
+		return 0, err
+	}
+	if !i.Bool() {
+		return 0, nil
+	}
+	return kmip.EphemeralData, nil
+}
+
 // requestItem reads a batch item. An error of its own concerns the whole
 // message: a critical extension, or an item without operation.
 func (c codec) requestItem(i kmip.Item) (payload.RequestItem, error) {
@@ -223,7 +241,10 @@ func (c codec) requestItem(i kmip.Item) (payload.RequestItem, error) {
 		switch f.Tag {
 		case kmip.TagOperation, kmip.TagUniqueBatchItemID, kmip.TagRequestPayload:
 		case kmip.TagEphemeral:
-			r.Ephemeral = f.Int != 0
+			var err error
+			if r.Ephemeral, err = c.ephemeral(f); err != nil {
+				return r, err
+			}
 		case kmip.TagMessageExtension:
 			if critical, ok := f.Field(kmip.TagCriticalityIndicator); ok && critical.Bool() {
 				return r, kmip.Fail(kmip.KindUnsupportedExtension, "critical message extensions are not supported")
@@ -363,6 +384,13 @@ func EncodeRequest(r *payload.Request) kmip.Item {
 	message := kmip.Structure(kmip.TagRequestMessage, header)
 	for _, item := range r.Items {
 		i := kmip.Structure(kmip.TagBatchItem, kmip.Enumeration(kmip.TagOperation, item.Operation))
+		switch {
+		case item.Ephemeral == 0:
+		case c.v >= kmip.V30:
+			i.Items = append(i.Items, kmip.Enumeration(kmip.TagEphemeral, item.Ephemeral))
+		default:
+			i.Items = append(i.Items, kmip.Boolean(kmip.TagEphemeral, true))
+		}
 		if item.UniqueBatchItemID != nil && c.v < kmip.V30 {
 			i.Items = append(i.Items, kmip.ByteString(kmip.TagUniqueBatchItemID, item.UniqueBatchItemID))
 		}

@@ -32,7 +32,7 @@ func (s *Server) submit(ctx context.Context, c *call, e *entry, item *payload.Re
 	if s.Messages == nil {
 		return nil, refused(ctx, c, item.Operation, kmip.Fail(kmip.KindUnsupportedFeature, "asynchronous processing is not supported"))
 	}
-	one := &payload.Request{Version: r.Version, Items: []payload.RequestItem{{Operation: item.Operation, Payload: item.Payload}}}
+	one := &payload.Request{Version: r.Version, Items: []payload.RequestItem{{Operation: item.Operation, Ephemeral: item.Ephemeral, Payload: item.Payload}}}
 	message := s.Messages.EncodeRequest(one)
 	defer clear(message)
 	correlation, err := s.Custody.Submit(ctx, c.scope, item.Operation, message)
@@ -101,6 +101,7 @@ func (s *Server) attempt(ctx context.Context, claimed *custody.Claimed) error {
 	}
 	defer Forget(req)
 	c := &call{server: s, scope: claimed.Scope}
+	defer c.forget()
 	claimed.Scope.Form = s.Form(req.Version)
 	item := &req.Items[0]
 	out := payload.ResponseItem{Operation: item.Operation}
@@ -110,6 +111,7 @@ func (s *Server) attempt(ctx context.Context, claimed *custody.Claimed) error {
 	if out.Err != nil {
 		out.Status, out.Payload = kmip.ResultStatusOperationFailed, nil
 	}
+	c.withhold(item.Ephemeral, &out)
 	resp := &payload.Response{Version: req.Version, TimeStamp: s.Now().UTC(), Items: []payload.ResponseItem{out}}
 	defer Release(resp)
 	message := s.Messages.EncodeResponse(resp)

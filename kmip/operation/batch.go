@@ -35,6 +35,7 @@ func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated boo
 			sc.Undoable()
 		}
 		failed := s.run(ctx, c, authenticated, r, resp)
+		c.forget()
 		if !undo {
 			return resp
 		}
@@ -83,8 +84,9 @@ func (s *Server) respond(ctx context.Context, c *call, e *entry, authenticated b
 		out.Status, out.Payload = kmip.ResultStatusOperationFailed, nil
 	}
 	if a, ok := out.Payload.(*answer); ok {
-		out = a.inPlaceOf(out)
+		return a.inPlaceOf(out)
 	}
+	c.withhold(item.Ephemeral, &out)
 	return out
 }
 
@@ -98,8 +100,8 @@ func (s *Server) item(ctx context.Context, c *call, e *entry, authenticated bool
 		err = item.Err
 	case !authenticated && !e.anonymous:
 		err = kmip.Fail(kmip.KindNotAuthenticated, "the certificate belongs to no client of this server")
-	case item.Ephemeral:
-		err = kmip.Fail(kmip.KindUnsupportedFeature, "ephemeral items are not supported")
+	case item.Ephemeral > kmip.EphemeralData:
+		err = kmip.Fail(kmip.KindUnsupportedFeature, "an item cannot be ephemeral in its %s", item.Ephemeral)
 	}
 	if err != nil {
 		s.Custody.Refuse(ctx, c.scope, item.Operation.String(), "", err)

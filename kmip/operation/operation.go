@@ -58,6 +58,8 @@ type call struct {
 	keepsData bool
 	lastData  map[kmip.DataEnumeration][]byte
 	allData   [][]byte
+	// withheld is Data that the response does not return.
+	withheld [][]byte
 	// item is where the identifiers of the current item begin in all.
 	item int
 }

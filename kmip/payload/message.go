@@ -22,8 +22,9 @@ type Request struct {
 
 // RequestItem is a batch item of a request.
 type RequestItem struct {
-	Operation         kmip.Operation
-	Ephemeral         bool
+	Operation kmip.Operation
+	// Ephemeral says what the response is not to return (§8.3); 0 for nothing.
+	Ephemeral         kmip.Ephemeral
 	UniqueBatchItemID []byte
 	// Payload is a pointer to the request struct of the operation; nil when the
 	// operation has none here.
