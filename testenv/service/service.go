@@ -4,7 +4,9 @@ package service
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -51,15 +53,39 @@ func (c *Clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// migrated is an empty store as the migrations leave it. They cost as much as
+// all else that New does, so they run once in a process.
+var migrated = sync.OnceValues(func() (database []byte, err error) {
+	dir, err := os.MkdirTemp("", "claviger-store-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	file := filepath.Join(dir, "store.db")
+	if err := sqlite.Migrate(context.Background(), "sqlite:"+file); err != nil {
+		return nil, err
+	}
+	// A log that was not folded into the file would be lost in the copies.
+	if info, err := os.Stat(file + "-wal"); err == nil && info.Size() > 0 {
+		return nil, errors.New("the migrated store left a write-ahead log")
+	}
+	return os.ReadFile(file)
+})
+
 // New makes a service with the domain "default", ended with the test.
 func New(t testing.TB) *Service {
 	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
-	url := "sqlite:" + filepath.Join(dir, "store.db")
-	if err := sqlite.Migrate(ctx, url); err != nil {
+	file := filepath.Join(dir, "store.db")
+	database, err := migrated()
+	if err != nil {
 		t.Fatalf("migrate: %v", err)
 	}
+	if err := os.WriteFile(file, database, 0o600); err != nil {
+		t.Fatalf("write store: %v", err)
+	}
+	url := "sqlite:" + file
 	st, err := sqlite.Open(ctx, url, store.Options{Node: uuid.NewString()})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
