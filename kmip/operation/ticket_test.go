@@ -202,6 +202,17 @@ func TestDelegatedLogin(t *testing.T) {
 		if op, _, outcome := s.lastRecord(); outcome != "failure" {
 			t.Errorf("recorded %s: %s", op, outcome)
 		}
+		// A search finds what a Right is about, and nothing else.
+		for what, c := range map[string]struct {
+			right kmip.Item
+			want  string
+		}{"an object": {right(operationsItem(kmip.OperationLocate), objects), a}, "a group": {right(operationsItem(kmip.OperationLocate), groupsIn(v, b, "shared")), b}} {
+			rights := kmip.Structure(kmip.TagRights, c.right)
+			by := s.mustPresent(q, ticketValue(t, one[payload.DelegatedLoginResponse](alice, v, kmip.OperationDelegatedLogin, &payload.DelegatedLoginRequest{Rights: &rights}).Ticket))
+			if found := one[payload.LocateResponse](by, v, kmip.OperationLocate, &payload.LocateRequest{}).UniqueIdentifier; len(found) != 1 || found[0] != c.want {
+				t.Errorf("a search by a Right on %s found %v, want %s", what, found, c.want)
+			}
+		}
 		// Nothing is allowed without Rights; everything by a Right without fields.
 		none, all := kmip.Structure(kmip.TagRights), kmip.Structure(kmip.TagRights, right())
 		by = s.mustPresent(q, ticketValue(t, one[payload.DelegatedLoginResponse](alice, v, kmip.OperationDelegatedLogin, &payload.DelegatedLoginRequest{Rights: &none}).Ticket))
