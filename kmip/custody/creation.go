@@ -54,7 +54,7 @@ func checkCreation(attrs kmip.Attributes) error {
 	if len(attrs) > maxAttributes {
 		return kmip.Fail(kmip.KindTooMany, "an object has at most %d attributes", maxAttributes)
 	}
-	if err := checkGiven(attrs); err != nil {
+	if err := checkGiven(oneGenerator(attrs)); err != nil {
 		return err
 	}
 	return checkDates(kmip.Dates{}, attrs.Dates())

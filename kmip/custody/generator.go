@@ -21,6 +21,17 @@ func matchGenerator(n newborn) (kmip.Attributes, error) {
 	return slices.Clone(n.attrs).Remove(kmip.TagRandomNumberGenerator), nil
 }
 
+// oneGenerator leaves out all but the first of the Random Number Generators of a
+// request: it may name several that would do, where an object has one.
+func oneGenerator(attrs kmip.Attributes) kmip.Attributes {
+	id := kmip.AttributeID{Tag: kmip.TagRandomNumberGenerator}
+	asked := attrs.Instances(id)
+	if len(asked) < 2 {
+		return attrs
+	}
+	return append(slices.Clone(attrs).Remove(kmip.TagRandomNumberGenerator), asked[0])
+}
+
 // matchesGenerator compares what is given of a generator; Unspecified matches
 // any.
 func matchesGenerator(ours, asked kmip.Item) bool {

@@ -110,15 +110,19 @@ func TestRandomNumberGeneratorAtCreation(t *testing.T) {
 			t.Fatal("a key that the server made has no Random Number Generator")
 		}
 		for what, c := range map[string]struct {
-			asked kmip.Item
+			asked []kmip.Item
 			ok    bool
 		}{
-			"what the server told": {told, true}, "a part of it": {generator(drbg), true},
-			"unspecified":       {generator(kmip.Enumeration(kmip.TagRNGAlgorithm, kmip.RNGAlgorithmUnspecified)), true},
-			"another":           {generator(kmip.Enumeration(kmip.TagRNGAlgorithm, kmip.RNGAlgorithmANSIX931)), false},
-			"a part of another": {generator(drbg, kmip.Enumeration(kmip.TagDRBGAlgorithm, kmip.DRBGAlgorithmHash)), false},
+			"what the server told": {[]kmip.Item{told}, true}, "a part of it": {[]kmip.Item{generator(drbg)}, true},
+			"unspecified":          {[]kmip.Item{generator(kmip.Enumeration(kmip.TagRNGAlgorithm, kmip.RNGAlgorithmUnspecified))}, true},
+			"another":              {[]kmip.Item{generator(kmip.Enumeration(kmip.TagRNGAlgorithm, kmip.RNGAlgorithmANSIX931))}, false},
+			"a part of another":    {[]kmip.Item{generator(drbg, kmip.Enumeration(kmip.TagDRBGAlgorithm, kmip.DRBGAlgorithmHash))}, false},
+			"several, one of ours": {[]kmip.Item{generator(kmip.Enumeration(kmip.TagRNGAlgorithm, kmip.RNGAlgorithmANSIX931)), told}, true},
+			"several, none of ours": {[]kmip.Item{
+				generator(kmip.Enumeration(kmip.TagRNGAlgorithm, kmip.RNGAlgorithmANSIX931)), generator(kmip.Enumeration(kmip.TagRNGAlgorithm, kmip.RNGAlgorithmFIPS1862)),
+			}, false},
 		} {
-			r := s.try(v, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(c.asked)})
+			r := s.try(v, kmip.OperationCreate, &payload.CreateRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: aes(c.asked...)})
 			if (r.Status == ok) != c.ok {
 				t.Errorf("%s: %s %s (%s)", what, r.Status, r.Reason, r.Message)
 				continue
@@ -143,6 +147,9 @@ func TestRandomNumberGeneratorAtCreation(t *testing.T) {
 		uid := s.register(v, symmetric(kmip.CryptographicAlgorithmAES, innerKey), own)
 		if got, _ := s.attributes(v, uid).Get(kmip.TagRandomNumberGenerator); !got.Equal(own) {
 			t.Errorf("a registered key has %v", got)
+		}
+		if r := s.try(v, kmip.OperationRegister, &payload.RegisterRequest{ObjectType: kmip.ObjectTypeSymmetricKey, Attributes: template(own, told), Object: symmetric(kmip.CryptographicAlgorithmAES, innerKey)}); r.Status != failed {
+			t.Error("a key was registered that two generators made")
 		}
 		late := s.register(v, symmetric(kmip.CryptographicAlgorithmAES, innerKey))
 		one[payload.AddAttributeResponse](s, v, kmip.OperationAddAttribute, &payload.AddAttributeRequest{UniqueIdentifier: ref(late), NewAttribute: attribute(own)})
