@@ -437,3 +437,27 @@ func TestResultsAreForgotten(t *testing.T) {
 		t.Errorf("Poll a day later: %s %s", r.Status, r.Reason)
 	}
 }
+
+// A request that a node has begun and not ended is another's after two minutes.
+func TestProcessingIsTakenOverFromANodeThatWentAway(t *testing.T) {
+	s := newServer(t)
+	mine, p := s.client("array")
+	c := mine.correlation(kmip.V21, demanded, createItem("k"))
+	other := s.otherNode(s.svc.Store, p)
+	claim := func(who string, node *server, want int) {
+		t.Helper()
+		claimed, err := node.svc.Claim(context.Background())
+		if err != nil || len(claimed) != want {
+			t.Fatalf("%s: %d requests, %v; want %d", who, len(claimed), err, want)
+		}
+	}
+	claim("the node that goes away", s, 1)
+	claim("another node at once", other, 0)
+	s.svc.Clock.Advance(2*time.Minute + time.Second)
+	claim("another node after two minutes", other, 1)
+	s.svc.Clock.Advance(2*time.Minute + time.Second)
+	other.work(kmip.V21, c)
+	if r := mine.poll(kmip.V21, c); r.Status != ok {
+		t.Errorf("Poll: %+v", r)
+	}
+}

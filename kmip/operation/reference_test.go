@@ -91,3 +91,15 @@ func TestALinkMayNameTheResultOfAnEarlierItem(t *testing.T) {
 		}
 	})
 }
+
+func TestItemsAreRepeatedSoOftenAndNotMore(t *testing.T) {
+	s := newServer(t)
+	for range 501 {
+		s.create(kmip.V21, items(aes())...)
+	}
+	get := payload.RequestItem{Operation: kmip.OperationGetAttributeList, Payload: &payload.GetAttributeListRequest{UniqueIdentifier: kmip.Reference{Enum: kmip.UniqueIdentifierEnumerationLocate}}}
+	r := s.send(kmip.V21, kmip.BatchErrorContinuationOptionContinue, payload.RequestItem{Operation: kmip.OperationLocate, Payload: &payload.LocateRequest{}}, get, get)
+	if len(r.Items) != 1+501+1 || r.Items[501].Status != ok || r.Items[502].Status != failed {
+		t.Errorf("%d items, the last %s; want 501 lists and a refusal", len(r.Items), r.Items[len(r.Items)-1].Status)
+	}
+}

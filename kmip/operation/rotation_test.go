@@ -102,3 +102,23 @@ func TestRotationLooksAtEveryObject(t *testing.T) {
 		t.Error("the oldest object was not rotated")
 	}
 }
+
+func TestTheServerRotatesCertificates(t *testing.T) {
+	s := newServer(t)
+	h := newHolder(t, "gauge 9")
+	public := s.public(kmip.V21, h, mask(kmip.CryptographicUsageMaskVerify))
+	uid := one[payload.CertifyResponse](s, kmip.V21, kmip.OperationCertify, certifying(kmip.V21, h, public, rotating(time.Hour, name("gauge 9"), s.now())...)).UniqueIdentifier
+	s.svc.Clock.Advance(time.Hour)
+	s.rotateDue()
+	old := s.attributes(kmip.V21, uid)
+	fresh := linkTo(old, kmip.LinkTypeReplacementObjectLink)
+	if fresh == "" {
+		t.Fatalf("the certificate was not rotated: %v", old)
+	}
+	if c := s.certificateOf(kmip.V21, fresh); !h.key.PublicKey.Equal(c.PublicKey) {
+		t.Error("the new certificate is of another key")
+	}
+	if got := linkTo(s.attributes(kmip.V21, public), kmip.LinkTypeCertificateLink); got != fresh {
+		t.Errorf("the public key links to %s, want %s", got, fresh)
+	}
+}
