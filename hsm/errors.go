@@ -14,7 +14,7 @@ var (
 	// ErrPIN: the token refused the PIN or passphrase, or has locked it. No
 	// further attempt is made until the token is opened anew, because each one
 	// brings the PIN nearer to being locked.
-	ErrPIN = errors.New("the token refused the PIN; correct or unlock it and restart, no further attempt is made until then")
+	ErrPIN = errors.New("the token refused the PIN; correct or unlock it, then let the server try again (claviger unseal, or claviger root retry); no further attempt is made until then")
 	// ErrNotFound: there is no such key.
 	ErrNotFound = errors.New("no such key; check that the token is the one that was enrolled and restore it from its backup if the key is gone")
 	// ErrIntegrity: authentication failed. The data was changed, belongs
@@ -24,6 +24,7 @@ var (
 	ErrUnsupported = errors.New("not supported; compare what was asked with the capabilities of the token and the purpose of the key")
 	// ErrExtractable: the root key is unfit to be one.
 	ErrExtractable = errors.New("unfit as a root key; make a new root key in the token and do not use this one")
+	errNoObjects   = fmt.Errorf("the token keeps no resident objects: %w", ErrUnsupported)
 	// ErrClosed: the token was closed. It is an ErrUnavailable.
 	ErrClosed = fmt.Errorf("the token is closed: %w", ErrUnavailable)
 )

@@ -11,7 +11,7 @@ type Purpose string
 
 // The purposes of root keys.
 const (
-	// PurposeSeal keys encrypt and decrypt by AES-256-GCM.
+	// PurposeSeal keys encrypt and decrypt, by AES-256-GCM where the token has it.
 	PurposeSeal Purpose = "seal"
 	// PurposeWrap keys wrap and unwrap keys that stay in the token.
 	PurposeWrap Purpose = "wrap"

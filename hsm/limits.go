@@ -13,7 +13,7 @@ func CheckPlaintext(n int) error {
 
 // CheckCiphertext returns ErrIntegrity unless n bytes can be what Encrypt made.
 func CheckCiphertext(n int) error {
-	if n <= OverheadBytes || n > MaxPlaintextBytes+OverheadBytes {
+	if n <= OverheadBytes || n > MaxPlaintextBytes+MaxOverheadBytes {
 		return fmt.Errorf("ciphertext of %d bytes: %w", n, ErrIntegrity)
 	}
 	return nil

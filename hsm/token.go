@@ -25,9 +25,12 @@ const (
 	MaxPlaintextBytes = 4096
 	// MaxRandomBytes bounds one call of Random.
 	MaxRandomBytes = 64 << 10
-	// OverheadBytes is what Encrypt adds: a nonce of 12 bytes in front and a
+	// OverheadBytes is what AES-256-GCM adds: a nonce of 12 bytes in front and a
 	// tag of 16 bytes behind.
 	OverheadBytes = 12 + 16
+	// MaxOverheadBytes is what Encrypt adds at most, by whatever mechanism: a
+	// version, an IV, padding and a MAC.
+	MaxOverheadBytes = 1 + 16 + 16 + 32
 )
 
 // Kind says what a token is made of.
@@ -52,14 +55,24 @@ type Info struct {
 	Firmware     string // "major.minor", empty when not reported
 	// Hardware is what the token claims; false when in doubt.
 	Hardware bool
+	// Vouched tells that the operator declares the token hardware, which the
+	// token itself does not. Reports name whose word it is.
+	Vouched bool
 }
 
 // Capabilities is what a token can do of what Claviger would use.
 type Capabilities struct {
 	Generate bool // AES-256 keys
-	GCM      bool // encrypt and decrypt by AES-GCM with associated data
-	Wrap     bool // wrap and unwrap keys under AES (RFC 3394 or 5649)
 	Random   bool
+	// Seal names the mechanism that Encrypt and Decrypt use, picked from what the
+	// token offers in the order that docs/hsm.md gives; empty when it has none.
+	Seal string
+	// Wrap names the mechanism of Wrap, EncryptWrapped and DecryptWrapped; empty
+	// when the token has none, and domain keys of mode direct cannot be used.
+	Wrap string
+	// Objects are the kinds of resident object that the token makes; none for a
+	// software token, in which nothing is resident.
+	Objects []ObjectKind
 }
 
 // Token is an opened token.
@@ -88,13 +101,31 @@ type Token interface {
 
 	// Encrypt seals 1 to MaxPlaintextBytes bytes by AES-256-GCM under a root
 	// key for PurposeSeal, with a random nonce. The result is nonce, ciphertext
-	// and tag. Returns ErrNotFound, ErrExtractable if the key is unfit, or
-	// ErrUnsupported if it has another purpose.
+	// and tag. A token without it seals by the mechanism that Capabilities.Seal
+	// names, to at most MaxOverheadBytes more. Returns ErrNotFound, ErrExtractable
+	// if the key is unfit, or ErrUnsupported if it has another purpose.
 	Encrypt(ctx context.Context, keyID string, plaintext *secret.Bytes, aad []byte) ([]byte, error)
 	// Decrypt opens what Encrypt made. Returns ErrIntegrity if ciphertext, key
 	// or associated data are not the ones of Encrypt; else as Encrypt. The
 	// caller destroys the result.
 	Decrypt(ctx context.Context, keyID string, ciphertext, aad []byte) (*secret.Bytes, error)
+
+	// Wrap gives an AES-256 key to the token and returns it wrapped under a root
+	// key for PurposeWrap. The value stays the caller's. Returns ErrUnsupported if
+	// the root key has another purpose, the value another size, or the token
+	// cannot wrap; ErrNotFound and ErrExtractable as Encrypt.
+	Wrap(ctx context.Context, keyID string, value *secret.Bytes) (WrappedKey, error)
+	// EncryptWrapped is Encrypt under a wrapped key, which is unwrapped in the
+	// token, sensitive and not extractable, and kept there as long as the
+	// connection lasts. Always AES-256-GCM. Returns ErrIntegrity if the root key
+	// does not unwrap it.
+	EncryptWrapped(ctx context.Context, k WrappedKey, plaintext *secret.Bytes, aad []byte) ([]byte, error)
+	// DecryptWrapped opens what EncryptWrapped made, or what AES-256-GCM under the
+	// same key made elsewhere: nonce, ciphertext, tag. Returns ErrIntegrity if
+	// ciphertext, key or associated data are not the ones.
+	DecryptWrapped(ctx context.Context, k WrappedKey, ciphertext, aad []byte) (*secret.Bytes, error)
+
+	ObjectToken
 
 	// Random returns 1 to MaxRandomBytes bytes of the token's generator.
 	Random(ctx context.Context, n int) ([]byte, error)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,11 @@ func Run(t *testing.T, open func(t *testing.T) hsm.Token) {
 		{"refuses changed ciphertexts", testTampered},
 		{"refuses keys that are unknown or for another purpose", testWrongKey},
 		{"seals the same plaintext differently", testFresh},
+		{"opens what it sealed by a wrapped key, and so does AES-GCM elsewhere", testWrappedRoundTrip},
+		{"refuses wrapped keys and ciphertexts that are not the ones", testWrappedRefusals},
+		{"serves callers of wrapped keys at once", testWrappedConcurrent},
+		{"makes the resident objects that it claims, and no others", testObjects},
+		{"keeps resident objects and root keys apart", testObjectsApart},
 		{"gives random bytes", testRandom},
 		{"serves callers at once", testConcurrent},
 		{"honours the context", testContext},
@@ -51,6 +57,15 @@ func generate(t *testing.T, token hsm.Token, purpose hsm.Purpose) hsm.Key {
 		t.Fatalf("Generate(%s): %v", purpose, err)
 	}
 	return k
+}
+
+func capabilities(t *testing.T, token hsm.Token) hsm.Capabilities {
+	t.Helper()
+	caps, err := token.Capabilities(t.Context())
+	if err != nil {
+		t.Fatalf("Capabilities: %v", err)
+	}
+	return caps
 }
 
 func wantKind(t *testing.T, what string, err, want error) {
@@ -74,12 +89,9 @@ func testInfo(t *testing.T, token hsm.Token) {
 	if info.Hardware && (info.Kind == hsm.KindSoftware || strings.Contains(info.Model, "SoftHSM")) {
 		t.Errorf("Info = %+v claims to be hardware", info)
 	}
-	caps, err := token.Capabilities(t.Context())
-	if err != nil {
-		t.Fatalf("Capabilities: %v", err)
-	}
-	if !caps.Generate || !caps.GCM || !caps.Random {
-		t.Errorf("Capabilities = %+v, want at least generate, GCM and random", caps)
+	caps := capabilities(t, token)
+	if !caps.Generate || caps.Seal == "" || !caps.Random {
+		t.Errorf("Capabilities = %+v, want at least generate, a mechanism to seal by and random", caps)
 	}
 	if err := token.Check(t.Context()); err != nil {
 		t.Errorf("Check: %v", err)
@@ -136,6 +148,7 @@ func testKeySpecs(t *testing.T, token hsm.Token) {
 
 func testRoundTrip(t *testing.T, token hsm.Token) {
 	ctx, k := t.Context(), generate(t, token, hsm.PurposeSeal)
+	caps := capabilities(t, token)
 	for _, n := range []int{1, 15, 16, 17, 32, hsm.MaxPlaintextBytes} {
 		for _, aad := range [][]byte{nil, []byte("a"), bytes.Repeat([]byte("aad"), 100)} {
 			plain := bytes.Repeat([]byte{0x5a}, n)
@@ -147,8 +160,11 @@ func testRoundTrip(t *testing.T, token hsm.Token) {
 			if !bytes.Equal(given.Reveal(), plain) {
 				t.Fatal("Encrypt changed its plaintext")
 			}
-			if len(sealed) != n+hsm.OverheadBytes {
+			if caps.Seal == "AES-GCM" && len(sealed) != n+hsm.OverheadBytes {
 				t.Errorf("Encrypt(%d bytes) made %d, want %d", n, len(sealed), n+hsm.OverheadBytes)
+			}
+			if len(sealed) <= n || len(sealed) > n+hsm.MaxOverheadBytes {
+				t.Errorf("Encrypt(%d bytes) made %d, want at most %d more", n, len(sealed), hsm.MaxOverheadBytes)
 			}
 			opened, err := token.Decrypt(ctx, k.ID, sealed, aad)
 			if err != nil {
@@ -187,7 +203,7 @@ func testTampered(t *testing.T, token hsm.Token) {
 	refused("empty", k.ID, nil, aad)
 	refused("too short", k.ID, sealed[:hsm.OverheadBytes], aad)
 	refused("cut", k.ID, sealed[:len(sealed)-1], aad)
-	refused("too long", k.ID, make([]byte, hsm.MaxPlaintextBytes+hsm.OverheadBytes+1), aad)
+	refused("too long", k.ID, make([]byte, hsm.MaxPlaintextBytes+hsm.MaxOverheadBytes+1), aad)
 	for _, i := range []int{0, 11, 12, 20, len(sealed) - 16, len(sealed) - 1} {
 		changed := bytes.Clone(sealed)
 		changed[i] ^= 0x80
@@ -283,12 +299,13 @@ func testConcurrent(t *testing.T, token hsm.Token) {
 }
 
 func testContext(t *testing.T, token hsm.Token) {
+	objects := len(capabilities(t, token).Objects) > 0
 	k := generate(t, token, hsm.PurposeSeal)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	late, cancelLate := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancelLate()
-	for what, call := range calls(token, k.ID) {
+	for what, call := range calls(token, k.ID, objects) {
 		if what == "Info" { // answered from memory
 			continue
 		}
@@ -303,6 +320,7 @@ func testContext(t *testing.T, token hsm.Token) {
 }
 
 func testClosed(t *testing.T, token hsm.Token) {
+	objects := len(capabilities(t, token).Objects) > 0
 	k := generate(t, token, hsm.PurposeSeal)
 	if err := token.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
@@ -310,15 +328,15 @@ func testClosed(t *testing.T, token hsm.Token) {
 	if err := token.Close(); err != nil {
 		t.Errorf("Close twice: %v", err)
 	}
-	for what, call := range calls(token, k.ID) {
+	for what, call := range calls(token, k.ID, objects) {
 		err := call(t.Context())
 		wantKind(t, what+" after Close", err, hsm.ErrClosed)
 		wantKind(t, what+" after Close", err, hsm.ErrUnavailable)
 	}
 }
 
-func calls(token hsm.Token, id string) map[string]func(context.Context) error {
-	return map[string]func(context.Context) error{
+func calls(token hsm.Token, id string, objects bool) map[string]func(context.Context) error {
+	out := map[string]func(context.Context) error{
 		"Info":         func(ctx context.Context) error { _, err := token.Info(ctx); return err },
 		"Capabilities": func(ctx context.Context) error { _, err := token.Capabilities(ctx); return err },
 		"Generate": func(ctx context.Context) error {
@@ -339,4 +357,9 @@ func calls(token hsm.Token, id string) map[string]func(context.Context) error {
 		"Destroy": func(ctx context.Context) error { return token.Destroy(ctx, id) },
 		"Check":   token.Check,
 	}
+	maps.Copy(out, wrappedCalls(token, id))
+	if objects {
+		maps.Copy(out, objectCalls(token, id))
+	}
+	return out
 }
