@@ -24,13 +24,50 @@ type SoftHSMToken struct {
 	Dir    string // where Conf and the tokens are
 }
 
+// Folder is where SoftHSM keeps the token: its name ends as the serial number.
+func (s SoftHSMToken) Folder(t testing.TB) string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(s.Dir, "tokens", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range all {
+		if strings.HasSuffix(strings.ReplaceAll(filepath.Base(dir), "-", ""), s.Serial) {
+			return dir
+		}
+	}
+	t.Fatalf("no folder of the token with serial number %s among %v", s.Serial, all)
+	return ""
+}
+
+// Remove takes the token away, and returns how to put it back.
+func (s SoftHSMToken) Remove(t testing.TB) (putBack func()) {
+	t.Helper()
+	dir := s.Folder(t)
+	gone := filepath.Join(s.Dir, "removed-"+s.Serial)
+	if err := os.Rename(dir, gone); err != nil {
+		t.Fatal(err)
+	}
+	back := sync.OnceFunc(func() {
+		if err := os.Rename(gone, dir); err != nil {
+			t.Errorf("put the token back: %v", err)
+		}
+	})
+	t.Cleanup(back)
+	return back
+}
+
 // Env is what a child process needs in its environment to see the token.
 func (s SoftHSMToken) Env() []string { return []string{"SOFTHSM2_CONF=" + s.Conf} }
 
-// softHSMBatch is how many tokens can be in use at once in one process. SoftHSM
+// softHSMAtOnce is how many tokens can be in use at once in one process. SoftHSM
 // looks for its tokens only when a process initialises the module, so they are
-// made in advance, while no test uses it.
-const softHSMBatch = 16
+// made in advance, while no test uses it: softHSMBatch at a time, because each
+// time costs programs that read all of them.
+const (
+	softHSMAtOnce = 8
+	softHSMBatch  = 24
+)
 
 var softHSMModules = []string{
 	"/usr/lib/softhsm/libsofthsm2.so",
@@ -47,6 +84,7 @@ var softHSM struct {
 	sync.Mutex
 	base SoftHSMToken   // without label and serial number
 	free []SoftHSMToken // made and not given out
+	used []SoftHSMToken // given out
 	made int
 	live int // given out to tests that have not ended
 }
@@ -67,16 +105,17 @@ func SoftHSM(t testing.TB) SoftHSMToken {
 		}
 		softHSM.base = base
 	}
-	if missing := softHSMBatch - len(softHSM.free); softHSM.live == 0 && missing > 0 {
-		if err := softHSMMake(missing); err != nil {
+	if softHSM.live == 0 && len(softHSM.free) < softHSMAtOnce {
+		softHSMClear()
+		if err := softHSMMake(softHSMBatch - len(softHSM.free)); err != nil {
 			t.Fatalf("SoftHSM: %v", err)
 		}
 	}
 	if len(softHSM.free) == 0 {
-		t.Fatalf("SoftHSM: more than %d tokens at once; close some before, or raise softHSMBatch", softHSMBatch)
+		t.Fatalf("SoftHSM: more than %d tokens at once; close some before, or raise softHSMAtOnce", softHSMAtOnce)
 	}
 	token := softHSM.free[0]
-	softHSM.free = softHSM.free[1:]
+	softHSM.free, softHSM.used = softHSM.free[1:], append(softHSM.used, token)
 	softHSM.live++
 	t.Cleanup(func() { // after the test has closed the token
 		softHSM.Lock()
@@ -133,6 +172,20 @@ func softHSMSweep() {
 			_ = os.RemoveAll(dir)
 		}
 	}
+}
+
+// softHSMClear removes the tokens of tests that have ended. SoftHSM names their
+// directories so that they end as the serial number. The caller holds the lock.
+func softHSMClear() {
+	dirs, _ := filepath.Glob(filepath.Join(softHSM.base.Dir, "tokens", "*"))
+	for _, token := range softHSM.used {
+		for _, dir := range dirs {
+			if strings.HasSuffix(strings.ReplaceAll(filepath.Base(dir), "-", ""), token.Serial) {
+				_ = os.RemoveAll(dir)
+			}
+		}
+	}
+	softHSM.used = nil
 }
 
 // softHSMMake makes n tokens. The caller holds the lock.
