@@ -5,9 +5,10 @@ package pkcs11
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"errors"
+	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,74 +17,54 @@ import (
 	"github.com/claviger/claviger/hsm"
 	"github.com/claviger/claviger/kmip/secret"
 	"github.com/claviger/claviger/testenv"
+	"github.com/claviger/claviger/testenv/pkcs11fault"
 )
 
-// ill opens a token whose module can be made faulty, with a key and something
+// ill opens a token through the module with faults, with a key and something
 // sealed under it.
-func ill(t *testing.T, change func(*Config)) (token *Token, f *faulty, keyID string, sealed []byte) {
+func ill(t *testing.T, change func(*Config)) (token *Token, m *pkcs11fault.Module, keyID string, sealed []byte) {
 	t.Helper()
-	cfg := config(testenv.SoftHSM(t))
+	s := testenv.SoftHSM(t)
+	m = pkcs11fault.New(t, s)
+	cfg := faultConfig(m, s)
 	if change != nil {
 		change(&cfg)
 	}
-	token, err := open(t.Context(), cfg, func(c calls) calls {
-		f = &faulty{calls: c}
-		return f
-	})
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	t.Cleanup(func() { f.set(nil); _ = token.Close() })
-	keyID = generated(t, token).ID
-	sealed, err = token.Encrypt(t.Context(), keyID, secret.Copy([]byte("kept")), nil)
-	if err != nil {
-		t.Fatalf("Encrypt: %v", err)
-	}
-	return token, f, keyID, sealed
+	token = opened(t, cfg)
+	t.Cleanup(m.Clear) // before it is closed
+	keyID, sealed, _ = sealedBy(t, token)
+	return token, m, keyID, sealed
 }
-
-// times returns a fault of one call that happens n times.
-func times(n int, call string, fault error) func(string) error {
-	var left atomic.Int32
-	left.Store(int32(n))
-	return func(c string) error {
-		if c == call && left.Add(-1) >= 0 {
-			return fault
-		}
-		return nil
-	}
-}
-
-const always = 1 << 20
 
 func TestRecovery(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		call string
-		code pkcs11.Error
-		n    int
+		rule string
 		want error
 	}{
-		{"session handle became invalid", "DecryptInit", pkcs11.CKR_SESSION_HANDLE_INVALID, 1, nil},
-		{"session was closed", "DecryptInit", pkcs11.CKR_SESSION_CLOSED, 1, nil},
-		{"login was lost", "DecryptInit", pkcs11.CKR_USER_NOT_LOGGED_IN, 1, nil},
-		{"device was removed and came back", "Decrypt", pkcs11.CKR_DEVICE_REMOVED, 1, nil},
-		{"device had an error", "Decrypt", pkcs11.CKR_DEVICE_ERROR, 1, nil},
-		{"token was not present", "DecryptInit", pkcs11.CKR_TOKEN_NOT_PRESENT, 1, nil},
-		{"object handle became invalid", "DecryptInit", pkcs11.CKR_OBJECT_HANDLE_INVALID, 1, nil},
-		{"key handle became invalid", "DecryptInit", pkcs11.CKR_KEY_HANDLE_INVALID, 1, nil},
-		{"device stays away", "Decrypt", pkcs11.CKR_DEVICE_REMOVED, always, hsm.ErrUnavailable},
-		{"handles stay invalid", "DecryptInit", pkcs11.CKR_KEY_HANDLE_INVALID, always, hsm.ErrUnavailable},
-		{"general error for good", "Decrypt", pkcs11.CKR_GENERAL_ERROR, always, hsm.ErrUnavailable},
-		{"general error that passes is found by probing anew", "Decrypt", pkcs11.CKR_GENERAL_ERROR, 2, nil},
-		{"invalid data although nothing was changed", "Decrypt", pkcs11.CKR_ENCRYPTED_DATA_INVALID, always, hsm.ErrUnavailable},
-		{"operation was left active", "DecryptInit", pkcs11.CKR_OPERATION_ACTIVE, 1, nil},
-		{"out of memory", "DecryptInit", pkcs11.CKR_DEVICE_MEMORY, always, hsm.ErrUnavailable},
-		{"mechanism is gone", "DecryptInit", pkcs11.CKR_MECHANISM_INVALID, always, hsm.ErrUnsupported},
+		{"session handle became invalid", "C_DecryptInit fail 0xB3 1", nil},
+		{"session was closed", "C_DecryptInit fail 0xB0 1", nil},
+		{"login was lost", "C_DecryptInit fail 0x101 1", nil},
+		{"device was removed and came back", "C_Decrypt fail 0x32 1", nil},
+		{"device had an error", "C_Decrypt fail 0x30 1", nil},
+		{"device had an error, and another one", "C_Decrypt fail 0x30 2", nil},
+		{"token was not present", "C_DecryptInit fail 0xE0 1", nil},
+		{"object handle became invalid", "C_DecryptInit stale 0 1", nil},
+		{"key handle became invalid", "C_DecryptInit fail 0x60 1", nil},
+		{"device stays away", "C_Decrypt fail 0x32", hsm.ErrUnavailable},
+		{"handles stay invalid", "C_DecryptInit stale", hsm.ErrUnavailable},
+		{"general error for good", "C_Decrypt fail 5", hsm.ErrUnavailable},
+		{"general error that passes is found by probing anew", "C_Decrypt fail 5 2", nil},
+		{"invalid data although nothing was changed", "C_Decrypt fail 0x40", hsm.ErrUnavailable},
+		{"operation was left active", "C_DecryptInit fail 0x90 1", nil},
+		{"out of memory", "C_DecryptInit fail 0x31", hsm.ErrUnavailable},
+		{"mechanism is gone", "hide 0x1087", hsm.ErrUnsupported},
+		{"module is not initialised", "C_DecryptInit fail 0x190 2", nil},
+		{"sessions cannot be opened", "C_OpenSession fail 0xB3", nil}, // nobody needs another one
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			token, f, key, sealed := ill(t, nil)
-			f.set(times(tc.n, tc.call, tc.code))
+			token, m, key, sealed := ill(t, nil)
+			m.Set(tc.rule)
 			plain, err := token.Decrypt(t.Context(), key, sealed, nil)
 			if !errors.Is(err, tc.want) {
 				t.Fatalf("Decrypt = %v, want %v", err, tc.want)
@@ -94,10 +75,10 @@ func TestRecovery(t *testing.T) {
 			if err != nil && errors.Is(err, hsm.ErrIntegrity) {
 				t.Errorf("an ill token is told as a changed ciphertext: %v", err)
 			}
-			if n := f.calledTimes("Login"); n > 1 {
+			if n := m.Count("C_Login"); n > 1 {
 				t.Errorf("logged in %d times, at most once is allowed", n)
 			}
-			f.set(nil)
+			m.Clear()
 			if _, err := token.Decrypt(t.Context(), key, sealed, nil); err != nil {
 				t.Errorf("Decrypt when the token is well again: %v", err)
 			}
@@ -106,35 +87,48 @@ func TestRecovery(t *testing.T) {
 }
 
 func TestALostSessionDoesNotNeedThePIN(t *testing.T) {
-	token, f, key, sealed := ill(t, nil)
-	f.set(times(1, "DecryptInit", pkcs11.Error(pkcs11.CKR_SESSION_HANDLE_INVALID)))
+	token, m, key, sealed := ill(t, nil)
+	m.Set("C_DecryptInit fail 0xB3 1")
 	if _, err := token.Decrypt(t.Context(), key, sealed, nil); err != nil {
 		t.Fatal(err)
 	}
-	if n := f.calledTimes("Login"); n != 0 {
+	if n := m.Count("C_Login"); n != 0 {
 		t.Errorf("logged in %d times although the login held", n)
 	}
 }
 
+// loggedOut makes the token forget the login, as a restart of the HSM does.
+func loggedOut(t *testing.T, token *Token) {
+	t.Helper()
+	if err := token.module.ctx.Logout(token.conn.anchor); err != nil {
+		t.Fatalf("log out: %v", err)
+	}
+}
+
+func TestALostLoginIsMadeAnewOnce(t *testing.T) {
+	token, m, key, sealed := ill(t, nil)
+	loggedOut(t, token)
+	m.Set()
+	for range 3 {
+		if _, err := token.Decrypt(t.Context(), key, sealed, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := m.Count("C_Login"); n != 1 {
+		t.Errorf("logged in %d times, want once", n)
+	}
+}
+
 func TestARefusedPINIsNeverTriedAgain(t *testing.T) {
-	for _, code := range []pkcs11.Error{pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_LOCKED, pkcs11.CKR_PIN_EXPIRED} {
-		t.Run(code.Error(), func(t *testing.T) {
-			token, f, key, sealed := ill(t, nil)
-			f.set(func(call string) error {
-				switch call {
-				case "DecryptInit":
-					return pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN)
-				case "GetSessionInfo":
-					return errLoggedOut
-				case "Login":
-					return code
-				}
-				return nil
-			})
+	for name, code := range map[string]string{"incorrect": "0xA0", "locked": "0xA4", "expired": "0xA3"} {
+		t.Run(name, func(t *testing.T) {
+			token, m, key, sealed := ill(t, nil)
+			loggedOut(t, token)
+			m.Set("C_Login fail " + code)
 			var wg sync.WaitGroup
 			for range 8 {
 				wg.Go(func() {
-					if _, err := token.Decrypt(t.Context(), key, sealed, nil); !errors.Is(err, hsm.ErrPIN) && !errors.Is(err, hsm.ErrUnavailable) {
+					if _, err := token.Decrypt(t.Context(), key, sealed, nil); !errors.Is(err, hsm.ErrPIN) {
 						t.Errorf("Decrypt = %v, want ErrPIN", err)
 					}
 				})
@@ -148,8 +142,8 @@ func TestARefusedPINIsNeverTriedAgain(t *testing.T) {
 					t.Errorf("%s after a refused PIN = %v, want ErrPIN", what, err)
 				}
 			}
-			if n := f.calledTimes("Login"); n != 1 {
-				t.Errorf("%v: logged in %d times, want once", code, n)
+			if n := m.Count("C_Login"); n != 1 {
+				t.Errorf("%s: logged in %d times, want once", name, n)
 			}
 		})
 	}
@@ -159,14 +153,13 @@ func TestTheLastTryIsLeftToTheOperator(t *testing.T) {
 	f := &faulty{}
 	_, err := open(t.Context(), config(testenv.SoftHSM(t)), func(c calls) calls {
 		f.calls = c
-		f.set(times(always, "GetTokenInfo", errors.New("final try")))
 		return f
 	})
 	if !errors.Is(err, hsm.ErrPIN) {
 		t.Errorf("open = %v, want ErrPIN", err)
 	}
-	if n := f.calledTimes("Login"); n != 0 {
-		t.Errorf("logged in %d times, want never", n)
+	if f.logins != 0 {
+		t.Errorf("logged in %d times, want never", f.logins)
 	}
 }
 
@@ -186,17 +179,8 @@ func TestThePINIsDestroyedAfterLogin(t *testing.T) {
 }
 
 func TestAHangingCallIsWrittenOff(t *testing.T) {
-	token, f, key, sealed := ill(t, func(c *Config) { c.Sessions = 1 })
-	release := make(chan struct{})
-	var once sync.Once
-	let := func() { once.Do(func() { close(release) }) }
-	t.Cleanup(let)
-	f.set(func(call string) error {
-		if call == "Decrypt" {
-			<-release
-		}
-		return nil
-	})
+	token, m, key, sealed := ill(t, func(c *Config) { c.Sessions = 1 })
+	m.Set("C_Decrypt hang")
 	for i := range hungPerSession + 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		start := time.Now()
@@ -214,13 +198,12 @@ func TestAHangingCallIsWrittenOff(t *testing.T) {
 	if !errors.Is(err, hsm.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("call beyond the bound = %v, want ErrUnavailable at once", err)
 	}
-	f.set(nil)
-	let()
+	m.Clear()
 	deadline := time.Now().Add(5 * time.Second)
-	for token.hung.Load() > 0 && time.Now().Before(deadline) {
+	for token.hung.count() > 0 && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}
-	if n := token.hung.Load(); n != 0 {
+	if n := token.hung.count(); n != 0 {
 		t.Fatalf("%d calls still count as hanging", n)
 	}
 	if _, err := token.Decrypt(t.Context(), key, sealed, nil); err != nil {
@@ -228,23 +211,52 @@ func TestAHangingCallIsWrittenOff(t *testing.T) {
 	}
 }
 
-func TestAHangingCallDoesNotStopOthersOrClose(t *testing.T) {
-	token, f, key, sealed := ill(t, func(c *Config) { c.Sessions = 2 })
-	release := make(chan struct{})
-	back := sync.OnceFunc(func() { close(release) })
-	t.Cleanup(back)
-	var hang atomic.Bool
-	hang.Store(true)
-	f.set(func(call string) error {
-		if call == "Decrypt" && hang.CompareAndSwap(true, false) {
-			<-release
+func TestTheTokenTellsSinceWhenACallHangs(t *testing.T) {
+	token, m, key, sealed := ill(t, nil)
+	zero := func(when string) {
+		t.Helper()
+		if since := token.HangingSince(); !since.IsZero() {
+			t.Errorf("%s: hanging since %v", when, since)
 		}
-		return nil
-	})
+	}
+	zero("before")
+	m.Set("C_Decrypt hang 2")
+	var first time.Time
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		begun := time.Now()
+		if _, err := token.Decrypt(ctx, key, sealed, nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Decrypt = %v, want the deadline exceeded", err)
+		}
+		cancel()
+		since := token.HangingSince()
+		if first.IsZero() {
+			first = since
+			if since.Before(begun) || time.Since(since) < 50*time.Millisecond {
+				t.Errorf("hanging since %v, want when the call began, %v", since, begun)
+			}
+		}
+		if !since.Equal(first) {
+			t.Errorf("hanging since %v, want the older one, %v", since, first)
+		}
+	}
+	if _, err := token.Decrypt(t.Context(), key, sealed, nil); err != nil {
+		t.Errorf("Decrypt beside those that hang: %v", err)
+	}
+	m.Clear()
+	for end := time.Now().Add(5 * time.Second); !token.HangingSince().IsZero() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	zero("when they have come back")
+}
+
+func TestAHangingCallDoesNotStopOthersOrClose(t *testing.T) {
+	token, m, key, sealed := ill(t, func(c *Config) { c.Sessions = 2 })
+	m.Set("C_Decrypt hang 1")
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
 	go func() { _, err := token.Decrypt(ctx, key, sealed, nil); result <- err }()
-	for hang.Load() {
+	for m.Count("C_Decrypt") == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	if _, err := token.Decrypt(t.Context(), key, sealed, nil); err != nil {
@@ -258,35 +270,28 @@ func TestAHangingCallDoesNotStopOthersOrClose(t *testing.T) {
 	if err := token.Close(); err != nil || time.Since(start) > 2*closeTimeout+time.Second {
 		t.Errorf("Close = %v after %v", err, time.Since(start))
 	}
-	back()
 }
 
-// substitute makes the module use another key's handle for the first n calls.
-func substitute(t *testing.T, token *Token, f *faulty, n int32) {
+// handleOf finds the handle of a root key.
+func handleOf(t *testing.T, token *Token, id string) pkcs11.ObjectHandle {
 	t.Helper()
-	other := generated(t, token)
-	theirs, err := run(t.Context(), token, "find", func(_ context.Context, s *session) (pkcs11.ObjectHandle, error) {
-		h, _, _, err := token.byID(s, other.ID)
-		return h, err
+	h, err := run(t.Context(), token, "find", func(_ context.Context, s *session) (pkcs11.ObjectHandle, error) {
+		k, err := token.byID(s, id)
+		if err != nil {
+			return 0, err
+		}
+		return k.handle, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var left atomic.Int32
-	left.Store(n)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.handle = func(o pkcs11.ObjectHandle) pkcs11.ObjectHandle {
-		if left.Add(-1) >= 0 {
-			return theirs
-		}
-		return o
-	}
+	return h
 }
 
 func TestASubstitutedKeyIsNotUsed(t *testing.T) {
-	token, f, key, sealed := ill(t, nil)
-	substitute(t, token, f, always)
+	token, m, key, sealed := ill(t, nil)
+	theirs := handleOf(t, token, generated(t, token).ID)
+	m.Set(fmt.Sprintf("C_EncryptInit stale %d", theirs), fmt.Sprintf("C_DecryptInit stale %d", theirs))
 	if _, err := token.Encrypt(t.Context(), key, secret.Copy([]byte("x")), nil); !errors.Is(err, hsm.ErrIntegrity) {
 		t.Errorf("Encrypt under another key's handle = %v, want ErrIntegrity", err)
 	}
@@ -298,27 +303,126 @@ func TestASubstitutedKeyIsNotUsed(t *testing.T) {
 	}
 }
 
+func TestASubstitutedWrapKeyIsNotUsed(t *testing.T) {
+	const wrap, unwrap = "C_WrapKey stale %d", "C_UnwrapKey stale %d"
+	for _, tc := range []struct {
+		name  string
+		rules []string
+		want  error
+	}{
+		{"for all calls", []string{wrap, unwrap}, hsm.ErrIntegrity},
+		{"to wrap by only", []string{wrap}, hsm.ErrUnavailable},
+		{"to unwrap by only", []string{unwrap}, hsm.ErrUnavailable},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			token, m, _, _ := ill(t, nil)
+			k, _ := directKey(t, token)
+			other, err := token.Generate(t.Context(), hsm.KeySpec{Purpose: hsm.PurposeWrap})
+			if err != nil {
+				t.Fatal(err)
+			}
+			theirs := handleOf(t, token, other.ID)
+			var rules []string
+			for _, r := range tc.rules {
+				rules = append(rules, fmt.Sprintf(r, theirs))
+			}
+			m.Set(rules...)
+			if _, err := token.Wrap(t.Context(), k.RootKey, secret.New(make([]byte, 32))); !errors.Is(err, tc.want) {
+				t.Errorf("Wrap under another key's handle = %v, want %v", err, tc.want)
+			}
+		})
+	}
+}
+
 func TestAStaleHandleIsCuredByFindingTheKeyAgain(t *testing.T) {
-	token, f, key, sealed := ill(t, nil)
-	substitute(t, token, f, 4) // the ciphertext, the witness and a round trip
+	token, m, key, sealed := ill(t, nil)
+	theirs := handleOf(t, token, generated(t, token).ID)
+	// the ciphertext, the witness and a round trip
+	m.Set(fmt.Sprintf("C_EncryptInit stale %d 1", theirs), fmt.Sprintf("C_DecryptInit stale %d 3", theirs))
 	if _, err := token.Decrypt(t.Context(), key, sealed, nil); err != nil {
 		t.Errorf("Decrypt = %v, want it cured", err)
 	}
 }
 
 func TestAChangedCiphertextDoesNotDisturbTheToken(t *testing.T) {
-	token, f, key, sealed := ill(t, nil)
-	f.set(func(string) error { return nil })
-	changed := bytes.Clone(sealed)
-	changed[15] ^= 1
-	for range 5 {
-		if _, err := token.Decrypt(t.Context(), key, changed, nil); !errors.Is(err, hsm.ErrIntegrity) {
-			t.Fatalf("Decrypt of a changed ciphertext = %v, want ErrIntegrity", err)
+	token, m, key, sealed := ill(t, nil)
+	k, byWrapped := directKey(t, token)
+	for _, tc := range []struct {
+		sealed []byte
+		open   func([]byte) error
+	}{
+		{sealed, func(c []byte) error { _, err := token.Decrypt(t.Context(), key, c, nil); return err }},
+		{byWrapped, func(c []byte) error { _, err := token.DecryptWrapped(t.Context(), k, c, nil); return err }},
+		{k.Value, func(c []byte) error {
+			_, err := token.DecryptWrapped(t.Context(), hsm.WrappedKey{RootKey: k.RootKey, Value: c}, byWrapped, nil)
+			return err
+		}},
+	} {
+		m.Set()
+		changed := bytes.Clone(tc.sealed)
+		changed[15] ^= 1
+		for range 5 {
+			if err := tc.open(changed); !errors.Is(err, hsm.ErrIntegrity) {
+				t.Fatalf("opening what was changed = %v, want ErrIntegrity", err)
+			}
+		}
+		if n := m.Count("C_FindObjectsInit") + m.Count("C_Login") + m.Count("C_Initialize"); n != 0 {
+			t.Errorf("%d calls to connect anew, want none", n)
 		}
 	}
-	if n := f.calledTimes("FindObjectsInit") + f.calledTimes("Login"); n != 0 {
-		t.Errorf("%d calls to connect anew, want none", n)
+}
+
+func TestFaultsUnderResidentObjects(t *testing.T) {
+	token, m, _, _ := ill(t, nil)
+	aes, err := token.GenerateObject(t.Context(), hsm.ObjectSpec{Kind: hsm.ObjectAES, Bits: 256, Encrypt: true, Decrypt: true})
+	if err != nil {
+		t.Fatal(err)
 	}
+	half, err := token.GenerateObject(t.Context(), hsm.ObjectSpec{Kind: hsm.ObjectAES, Bits: 256, Decrypt: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec, err := token.GenerateObject(t.Context(), hsm.ObjectSpec{Kind: hsm.ObjectEC, Bits: 256, Sign: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcm := hsm.CipherRequest{Mode: hsm.ModeGCM, IV: make([]byte, 12), TagBits: 128, Data: []byte("kept")}
+	sealed, err := token.ObjectEncrypt(t.Context(), aes.ID, gcm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcm.Data = sealed
+	decrypt := func() error { _, err := token.ObjectDecrypt(t.Context(), aes.ID, gcm); return err }
+	sign := func() error {
+		_, err := token.ObjectSign(t.Context(), ec.ID, hsm.SignRequest{Scheme: hsm.SchemeECDSA, Hash: crypto.SHA256, Digest: make([]byte, 32)})
+		return err
+	}
+	for _, tc := range []struct {
+		name, rule string
+		call       func() error
+		want       error
+	}{
+		{"session was closed", "C_DecryptInit fail 0xB0 1", decrypt, nil},
+		{"object handle became invalid", "C_DecryptInit stale 0 1", decrypt, nil},
+		{"general error for good", "C_Decrypt fail 5", decrypt, hsm.ErrUnavailable},
+		{"invalid data although nothing was changed", "C_Decrypt fail 0x40", decrypt, hsm.ErrUnavailable},
+		{"wrong tag by an object that cannot be probed", "", func() error { _, err := token.ObjectDecrypt(t.Context(), half.ID, gcm); return err }, hsm.ErrIntegrity},
+		{"signing fails once", "C_Sign fail 0x30 1", sign, nil},
+		{"signing finds no object", "C_SignInit stale 0 1", sign, nil},
+		{"device stays away", "C_Sign fail 0x32", sign, hsm.ErrUnavailable},
+		{"mechanism is gone", "hide 0x1041", sign, hsm.ErrUnsupported},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m.Clear()
+			if tc.rule != "" {
+				m.Set(tc.rule)
+			}
+			if err := tc.call(); !errors.Is(err, tc.want) {
+				t.Errorf("got error %v, want %v", err, tc.want)
+			}
+		})
+	}
+	m.Clear()
 }
 
 func TestNoErrorTellsThePIN(t *testing.T) {

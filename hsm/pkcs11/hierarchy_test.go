@@ -17,12 +17,12 @@ func TestHierarchyOnAToken(t *testing.T) {
 	s, keys, ctx := testenv.SoftHSM(t), &sealtest.Keys{}, t.Context()
 	b := seal.Binding{UID: "a", ObjectType: 2, LengthBits: 256}
 	token := opened(t, config(s))
-	r := seal.New(token, keys, seal.Options{})
+	r := seal.New([]seal.Member{seal.Opened(token)}, keys, seal.Options{})
 	for range 2 {
 		if err := r.Prepare(ctx); err != nil {
 			t.Fatalf("Prepare: %v", err)
 		}
-		if err := r.EnsureDomain(ctx, "d"); err != nil {
+		if err := r.EnsureDomain(ctx, "d", ""); err != nil {
 			t.Fatalf("EnsureDomain: %v", err)
 		}
 	}
@@ -34,9 +34,9 @@ func TestHierarchyOnAToken(t *testing.T) {
 	_ = token.Close()
 
 	token = opened(t, config(s))
-	r = seal.New(token, keys, seal.Options{})
+	r = seal.New([]seal.Member{seal.Opened(token)}, keys, seal.Options{})
 	defer r.Close()
-	if err := r.Check(ctx); err != nil {
+	if err := r.Check(); err != nil {
 		t.Errorf("Check after a restart: %v", err)
 	}
 	plain, err := r.Open(ctx, "d", g, b, sealed)
@@ -44,7 +44,7 @@ func TestHierarchyOnAToken(t *testing.T) {
 		t.Errorf("Open after a restart: %v", err)
 	}
 	keys.Change(func(k *seal.DomainKey) { k.Wrapped[len(k.Wrapped)-1] ^= 1 })
-	if _, err := seal.New(token, keys, seal.Options{}).Open(ctx, "d", g, b, sealed); !errors.Is(err, hsm.ErrIntegrity) {
+	if _, err := seal.New([]seal.Member{seal.Opened(token)}, keys, seal.Options{}).Open(ctx, "d", g, b, sealed); !errors.Is(err, hsm.ErrIntegrity) {
 		t.Errorf("Open with a changed domain key = %v, want ErrIntegrity", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/miekg/pkcs11"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/claviger/claviger/hsm/hsmtest"
 	"github.com/claviger/claviger/kmip/secret"
 	"github.com/claviger/claviger/testenv"
+	"github.com/claviger/claviger/testenv/pkcs11fault"
 )
 
 func config(s testenv.SoftHSMToken) Config {
@@ -125,6 +127,29 @@ func TestKeysSurviveReopening(t *testing.T) {
 	}
 }
 
+// planted makes a seal key that differs in one attribute from what Claviger makes.
+func planted(t *testing.T, token *Token, id string, change *pkcs11.Attribute) hsm.Key {
+	t.Helper()
+	attributes := template(hsm.PurposeSeal, []byte(id))
+	for i, a := range attributes {
+		if a.Type == change.Type {
+			attributes[i] = change
+		}
+	}
+	k, err := run(t.Context(), token, "plant", func(_ context.Context, s *session) (hsm.Key, error) {
+		h, err := token.calls.GenerateKey(s.handle, mechanism(pkcs11.CKM_AES_KEY_GEN, nil), attributes)
+		if err != nil {
+			return hsm.Key{}, err
+		}
+		k, _, err := token.attributes(s, h)
+		return k, err
+	})
+	if err != nil {
+		t.Fatalf("plant: %v", err)
+	}
+	return k
+}
+
 func TestUnfitRootKeysAreRefused(t *testing.T) {
 	token := opened(t, config(testenv.SoftHSM(t)))
 	for _, tc := range []struct {
@@ -139,24 +164,7 @@ func TestUnfitRootKeysAreRefused(t *testing.T) {
 		{"also derives", attr(pkcs11.CKA_DERIVE, true)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			id := []byte(tc.name)
-			planted := template(hsm.PurposeSeal, id)
-			for i, a := range planted {
-				if a.Type == tc.change.Type {
-					planted[i] = tc.change
-				}
-			}
-			k, err := run(t.Context(), token, "plant", func(_ context.Context, s *session) (hsm.Key, error) {
-				h, err := token.calls.GenerateKey(s.handle, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}, planted)
-				if err != nil {
-					return hsm.Key{}, err
-				}
-				k, _, err := token.attributes(s, h)
-				return k, err
-			})
-			if err != nil {
-				t.Fatalf("plant: %v", err)
-			}
+			k := planted(t, token, tc.name, tc.change)
 			if err := k.Fit(); !errors.Is(err, hsm.ErrExtractable) {
 				t.Errorf("Fit = %v, want ErrExtractable", err)
 			}
@@ -170,6 +178,61 @@ func TestUnfitRootKeysAreRefused(t *testing.T) {
 	}
 }
 
+func TestUnfitRootKeysAreUsedWhereTheOperatorAcceptsThem(t *testing.T) {
+	s := testenv.SoftHSM(t)
+	cfg := config(s)
+	cfg.AcceptUnfit = true
+	token := opened(t, cfg)
+	for _, tc := range []struct {
+		name   string
+		change *pkcs11.Attribute
+		want   error
+	}{
+		{"extractable", attr(pkcs11.CKA_EXTRACTABLE, true), nil},
+		{"also wraps", attr(pkcs11.CKA_WRAP, true), nil},
+		{"128 bits", attr(pkcs11.CKA_VALUE_LEN, 16), hsm.ErrExtractable},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			k := planted(t, token, tc.name, tc.change)
+			sealed, err := token.Encrypt(t.Context(), k.ID, secret.Copy([]byte("x")), nil)
+			if !errors.Is(err, tc.want) {
+				t.Fatalf("Encrypt = %v, want %v", err, tc.want)
+			}
+			if _, err := token.Decrypt(t.Context(), k.ID, sealed, nil); tc.want == nil && err != nil {
+				t.Errorf("Decrypt: %v", err)
+			}
+			if k.Fit() == nil {
+				t.Error("the key is told to be fit")
+			}
+		})
+	}
+}
+
+func TestTheOperatorVouchesForHardware(t *testing.T) {
+	s := testenv.SoftHSM(t)
+	for _, vouched := range []bool{false, true} {
+		cfg := config(s)
+		cfg.Hardware = vouched
+		if info, err := opened(t, cfg).Info(t.Context()); err != nil || info.Hardware || info.Vouched != vouched {
+			t.Errorf("Info = %+v, %v, want the token's word and the operator's (%v) apart", info, err, vouched)
+		}
+	}
+}
+
+func TestMakingKeysMayTakeLonger(t *testing.T) {
+	s := testenv.SoftHSM(t)
+	m := pkcs11fault.New(t, s)
+	cfg := faultConfig(m, s)
+	cfg.Timeout = 200 * time.Millisecond
+	token := opened(t, cfg)
+	t.Cleanup(m.Clear)
+	m.Set("C_GenerateKey sleep 400", "C_GenerateRandom sleep 400")
+	generated(t, token)
+	if _, err := token.Random(t.Context(), 8); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Random = %v, want it to end at the deadline of uses", err)
+	}
+}
+
 func TestAWrongPINIsTriedOnce(t *testing.T) {
 	s := testenv.SoftHSM(t)
 	cfg := config(s)
@@ -178,18 +241,4 @@ func TestAWrongPINIsTriedOnce(t *testing.T) {
 		t.Fatalf("Open with a wrong PIN = %v, want ErrPIN", err)
 	}
 	opened(t, config(s)) // it is not locked
-}
-
-func BenchmarkDecrypt(b *testing.B) {
-	token := opened(b, config(testenv.SoftHSM(b)))
-	k := generated(b, token)
-	sealed, err := token.Encrypt(b.Context(), k.ID, secret.New(make([]byte, 32)), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, err := token.Decrypt(b.Context(), k.ID, sealed, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

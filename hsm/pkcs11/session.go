@@ -4,16 +4,12 @@ package pkcs11
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
-	"unsafe"
+	"sync"
 
 	"github.com/miekg/pkcs11"
 
 	"github.com/claviger/claviger/hsm"
-	"github.com/claviger/claviger/kmip/secret"
 )
 
 // session is an open session of one connection.
@@ -25,37 +21,54 @@ type session struct {
 // connection is what holds from one connect to the next: slot, login and the
 // validity of object handles.
 type connection struct {
-	slot   uint
-	anchor pkcs11.SessionHandle // stays open so that the login lasts
-	info   hsm.Info
+	generation uint64 // of the module
+	slot       uint
+	anchor     pkcs11.SessionHandle // stays open so that the login and session objects last
+	info       hsm.Info
+	offer      offer
+	wrapped    *wrappedKeys
+	objects    sync.Map // from identifier to *object
 }
 
-// take returns a session of the current connection.
-func (t *Token) take(ctx context.Context) (*session, error) {
+const sessionFlags = pkcs11.CKF_SERIAL_SESSION | pkcs11.CKF_RW_SESSION
+
+// take returns a session of the current connection, which it returns too, or
+// errVoid if that is not of this generation of the module. The caller has entered
+// the module.
+func (t *Token) take(ctx context.Context, generation uint64) (s *session, conn *connection, err error) {
 	t.mu.Lock()
 	conn, pinErr := t.conn, t.pinErr
+	void := conn.generation != generation || conn.wrapped.stuck.Load()
 	var idle *session
-	if n := len(t.idle); n > 0 {
+	if n := len(t.idle); n > 0 && !void {
 		idle, t.idle = t.idle[n-1], t.idle[:n-1]
 	}
 	t.mu.Unlock()
 	switch {
 	case pinErr != nil:
-		return nil, pinErr
+		return nil, conn, pinErr
+	case void:
+		return nil, conn, errVoid
 	case idle != nil:
-		return idle, nil
+		return idle, conn, nil
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, conn, err
 	}
-	handle, err := t.calls.OpenSession(conn.slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+	s, err = t.newSession(conn)
+	return s, conn, err
+}
+
+func (t *Token) newSession(conn *connection) (*session, error) {
+	handle, err := t.calls.OpenSession(conn.slot, sessionFlags)
 	if err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
 	}
 	return &session{handle: handle, conn: conn}, nil
 }
 
-// giveBack keeps a session for the next operation, or closes it.
+// giveBack keeps a session for the next operation, or closes it. The caller has
+// not left the module since it took the session.
 func (t *Token) giveBack(s *session, well bool) {
 	t.mu.Lock()
 	if well && !t.closed && s.conn == t.conn && len(t.idle) < t.cfg.Sessions {
@@ -68,33 +81,53 @@ func (t *Token) giveBack(s *session, well bool) {
 }
 
 // reconnect makes a new connection unless another operation has done so since
-// failed was taken (nil: the session could not even be opened).
-func (t *Token) reconnect(ctx context.Context, failed *session) error {
-	t.mu.Lock()
-	before := t.conn
-	t.mu.Unlock()
-	if failed != nil {
-		before = failed.conn
-	}
+// before was the connection. If that does not help, or did not (again), the
+// module is initialised anew first. The caller is not inside the module.
+func (t *Token) reconnect(ctx context.Context, before *connection, again bool) error {
 	select {
 	case t.connecting <- struct{}{}:
 		defer func() { <-t.connecting }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if err := t.usable(); err != nil {
+		return err
+	}
 	t.mu.Lock()
 	renewed := t.conn != before
 	t.mu.Unlock()
-	if renewed {
+	if renewed && !again {
 		return nil
 	}
-	return t.connect(ctx)
+	if !again {
+		seen, err := t.connectInside(ctx)
+		if err == nil || !isStale(err) || ctx.Err() != nil {
+			return err
+		}
+		if renewal := t.module.renew(ctx, seen); renewal != nil {
+			return fmt.Errorf("%w (%w)", err, renewal)
+		}
+	} else if err := t.module.renew(ctx, before.generation); err != nil {
+		return err
+	}
+	_, err := t.connectInside(ctx)
+	return err
+}
+
+// connectInside is connect inside the module, of which it returns the generation.
+func (t *Token) connectInside(ctx context.Context) (uint64, error) {
+	generation, err := t.module.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer t.module.leave()
+	return generation, t.connect(ctx, generation)
 }
 
 // connect finds the token, opens a session and logs in, at most once. The
 // sessions of the connection before are closed after that, because closing the
 // last one would end a login that still holds. The caller holds connecting.
-func (t *Token) connect(ctx context.Context) error {
+func (t *Token) connect(ctx context.Context, generation uint64) error {
 	if err := t.usable(); err != nil {
 		return err
 	}
@@ -102,8 +135,14 @@ func (t *Token) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn := &connection{slot: slot, info: t.describe(slot, token)}
-	conn.anchor, err = t.calls.OpenSession(slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+	conn := &connection{generation: generation, slot: slot, info: t.describe(slot, token), wrapped: newWrappedKeys()}
+	if err := t.same(conn.info); err != nil {
+		return err
+	}
+	if conn.offer, err = t.offers(slot); err != nil {
+		return err
+	}
+	conn.anchor, err = t.calls.OpenSession(slot, sessionFlags)
 	if err != nil {
 		return fmt.Errorf("open session: %w", err)
 	}
@@ -121,104 +160,30 @@ func (t *Token) connect(ctx context.Context) error {
 		_ = t.calls.CloseSession(conn.anchor)
 		return hsm.ErrClosed
 	}
-	for _, s := range idle {
-		_ = t.calls.CloseSession(s.handle)
-	}
-	if old != nil {
-		_ = t.calls.CloseSession(old.anchor)
-	}
+	t.hangUp(generation, old, idle)
 	return nil
 }
 
-// findSlot looks for the token by serial number and label.
-func (t *Token) findSlot() (uint, pkcs11.TokenInfo, error) {
-	slots, err := t.calls.GetSlotList(true)
-	if err != nil {
-		return 0, pkcs11.TokenInfo{}, fmt.Errorf("list slots: %w", err)
-	}
-	var found []uint
-	var token pkcs11.TokenInfo
-	for _, slot := range slots {
-		info, err := t.calls.GetTokenInfo(slot)
-		if err != nil || info.Flags&pkcs11.CKF_TOKEN_INITIALIZED == 0 {
-			continue // another slot's trouble is not ours
-		}
-		label, serial := strings.TrimSpace(info.Label), strings.TrimSpace(info.SerialNumber)
-		if (t.cfg.Label == "" || t.cfg.Label == label) && (t.cfg.Serial == "" || t.cfg.Serial == serial) {
-			found, token = append(found, slot), info
-		}
-	}
-	switch len(found) {
-	case 1:
-		return found[0], token, nil
-	case 0:
-		return 0, token, fmt.Errorf("none of %d slots holds it; check its label and serial number and that it is plugged in: %w", len(slots), hsm.ErrUnavailable)
-	}
-	return 0, token, fmt.Errorf("%d slots hold a token of that name; select it by serial number: %w", len(found), hsm.ErrUnsupported)
-}
-
-func (t *Token) describe(slot uint, token pkcs11.TokenInfo) hsm.Info {
-	info := hsm.Info{
-		Kind: hsm.KindPKCS11, Label: strings.TrimSpace(token.Label), Serial: strings.TrimSpace(token.SerialNumber),
-		Model: strings.TrimSpace(token.Model), Manufacturer: strings.TrimSpace(token.ManufacturerID),
-		Firmware: fmt.Sprintf("%d.%d", token.FirmwareVersion.Major, token.FirmwareVersion.Minor),
-	}
-	s, err := t.calls.GetSlotInfo(slot)
-	softHSM := strings.Contains(strings.ToLower(info.Model+" "+info.Manufacturer), "softhsm")
-	info.Hardware = err == nil && s.Flags&pkcs11.CKF_HW_SLOT != 0 && !softHSM
-	return info
-}
-
-// Session states in which the user is logged in.
-var userStates = []uint{1, 3} // CKS_RO_USER_FUNCTIONS, CKS_RW_USER_FUNCTIONS
-
-// login logs in unless the token is logged in to already. A refusal is
-// remembered: there is no second attempt.
-func (t *Token) login(ctx context.Context, anchor pkcs11.SessionHandle, flags uint) error {
-	state, err := t.calls.GetSessionInfo(anchor)
-	if err != nil {
-		return fmt.Errorf("session state: %w", err)
-	}
-	if flags&pkcs11.CKF_LOGIN_REQUIRED == 0 || slices.Contains(userStates, state.State) {
-		return nil
-	}
-	if flags&pkcs11.CKF_USER_PIN_LOCKED != 0 {
-		return t.stop(fmt.Errorf("its PIN is locked; the security officer must set a new one: %w", hsm.ErrPIN))
-	}
-	if flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0 {
-		return t.stop(fmt.Errorf("one more wrong PIN would lock it; log in once with the maker's tool: %w", hsm.ErrPIN))
-	}
-	pin, err := t.cfg.PIN(ctx)
-	if err != nil {
-		return fmt.Errorf("get the PIN: %w: %w", err, hsm.ErrUnavailable)
-	}
-	defer pin.Destroy()
-	if pin.Len() == 0 || slices.Contains(pin.Reveal(), 0) {
-		return fmt.Errorf("the PIN is empty or has a zero byte: %w", hsm.ErrPIN)
-	}
-	if err := ctx.Err(); err != nil {
-		return err // nobody waits any more: spend no attempt
-	}
-	err = t.calls.Login(anchor, pkcs11.CKU_USER, pinText(pin))
-	if err == nil || errors.Is(err, pkcs11.Error(pkcs11.CKR_USER_ALREADY_LOGGED_IN)) {
-		return nil
-	}
-	err = explain("log in", err)
-	if errors.Is(err, hsm.ErrPIN) {
-		return t.stop(err)
-	}
-	return err
-}
-
-// pinText is the PIN's own memory as a string, without the copy that could
-// not be overwritten. It lives for the call of Login only.
-func pinText(pin *secret.Bytes) string {
-	return unsafe.String(unsafe.SliceData(pin.Reveal()), pin.Len()) //nolint:gosec // the binding wants a string; the PIN is destroyed after it
-}
-
-func (t *Token) stop(err error) error {
+// same returns nil unless another token than the one that was opened is there.
+func (t *Token) same(now hsm.Info) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pinErr = err
-	return err
+	if t.conn == nil || t.conn.info.Serial == now.Serial {
+		return nil
+	}
+	return fmt.Errorf("the token there has serial number %s and the one that was opened has %s: it was initialised anew or replaced; put the right one back, or enrol this one as a new token: %w",
+		now.Serial, t.conn.info.Serial, hsm.ErrUnavailable)
+}
+
+// hangUp closes the sessions of a connection, if the module still is of its
+// generation. The caller has entered the module.
+func (t *Token) hangUp(generation uint64, conn *connection, idle []*session) {
+	for _, s := range idle {
+		if s.conn.generation == generation {
+			_ = t.calls.CloseSession(s.handle) // it may be gone already
+		}
+	}
+	if conn != nil && conn.generation == generation {
+		_ = t.calls.CloseSession(conn.anchor)
+	}
 }

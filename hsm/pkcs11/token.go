@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/miekg/pkcs11"
-
 	"github.com/claviger/claviger/hsm"
 )
 
@@ -21,11 +19,13 @@ const closeTimeout = 2 * time.Second
 type Token struct {
 	cfg     Config
 	calls   calls
-	release func(idle bool)
+	module  *module
+	workers workers
 
 	places     chan struct{} // holds one for each operation under way
 	connecting chan struct{} // holds one while the token is connected anew
-	hung       atomic.Int32  // operations written off that have not come back
+	hung       hanging       // operations written off that have not come back
+	gcmNonce   atomic.Int32  // who makes the nonce of AES-GCM; see nonce.go
 
 	mu     sync.Mutex // guards what follows; never held during a call
 	conn   *connection
@@ -49,10 +49,10 @@ func open(ctx context.Context, cfg Config, wrap func(calls) calls) (*Token, erro
 	if err != nil {
 		return nil, fmt.Errorf("open PKCS#11 token: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, cfg.GenerateTimeout)
 	defer cancel()
 	t := &Token{
-		cfg: cfg, places: make(chan struct{}, cfg.Sessions), connecting: make(chan struct{}, 1),
+		cfg: cfg, workers: newWorkers(), places: make(chan struct{}, cfg.Sessions), connecting: make(chan struct{}, 1),
 		keys: map[string]*rootKey{},
 	}
 	done := make(chan error, 1)
@@ -74,7 +74,7 @@ func open(ctx context.Context, cfg Config, wrap func(calls) calls) (*Token, erro
 		err = <-done
 	}
 	if err != nil {
-		return nil, contextFirst(ctx, "open "+cfg.name(), err)
+		return nil, t.contextFirst(ctx, "open", err)
 	}
 	return t, nil
 }
@@ -84,8 +84,8 @@ func (t *Token) start(ctx context.Context, wrap func(calls) calls) error {
 	if err != nil {
 		return err
 	}
-	t.calls, t.release = wrap(m.ctx), m.release
-	if err := t.connect(ctx); err != nil {
+	t.module, t.calls = m, wrap(m.ctx)
+	if _, err := t.connectInside(ctx); err != nil {
 		m.release(true)
 		return err
 	}
@@ -115,18 +115,15 @@ func (t *Token) Info(context.Context) (hsm.Info, error) {
 // Capabilities implements hsm.Token.
 func (t *Token) Capabilities(ctx context.Context) (hsm.Capabilities, error) {
 	return run(ctx, t, "capabilities", func(_ context.Context, s *session) (hsm.Capabilities, error) {
-		can := func(mechanism, flags uint) bool {
-			info, err := t.calls.GetMechanismInfo(s.conn.slot, []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanism, nil)})
-			return err == nil && info.Flags&flags == flags
+		if _, err := t.calls.GetSessionInfo(s.handle); err != nil {
+			return hsm.Capabilities{}, err
 		}
-		const wrap = pkcs11.CKF_WRAP | pkcs11.CKF_UNWRAP
-		_, err := t.calls.GetSessionInfo(s.handle)
-		return hsm.Capabilities{
-			Generate: can(pkcs11.CKM_AES_KEY_GEN, pkcs11.CKF_GENERATE),
-			GCM:      can(pkcs11.CKM_AES_GCM, pkcs11.CKF_ENCRYPT|pkcs11.CKF_DECRYPT),
-			Wrap:     can(pkcs11.CKM_AES_KEY_WRAP, wrap) || can(pkcs11.CKM_AES_KEY_WRAP_PAD, wrap),
-			Random:   true,
-		}, err
+		o, err := t.offers(s.conn.slot)
+		c := hsm.Capabilities{Generate: o.generate, Random: true, Seal: o.seal, Objects: o.objects}
+		if len(o.wrap) > 0 {
+			c.Wrap = o.wrap[0].name
+		}
+		return c, err
 	})
 }
 
@@ -198,15 +195,16 @@ wait:
 	for range taken { // who waits for a place is told that it is closed
 		t.end()
 	}
+	close(t.workers.quit)
 	go func() {
 		defer close(done)
-		for _, s := range idle {
-			_ = t.calls.CloseSession(s.handle)
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		if generation, err := t.module.enter(ctx); err == nil {
+			t.hangUp(generation, conn, idle)
+			t.module.leave()
 		}
-		if conn != nil {
-			_ = t.calls.CloseSession(conn.anchor)
-		}
-		t.release(quiet && t.hung.Load() == 0)
+		t.module.release(quiet && t.hung.count() == 0)
 	}()
 	select {
 	case <-done:
