@@ -22,25 +22,27 @@ import (
 
 const (
 	fileFormat   = "claviger software token"
-	fileVersion  = 1
 	maxFileBytes = 1 << 20
+
+	versionPassphrase = 1 // plain files and passphrases
+	versionKey        = 2 // shares and TPMs too
 )
 
 // header is the part of the file that is readable in any case; it is the
 // associated data of the encrypted part.
 type header struct {
-	Format  string     `json:"format"`
-	Version int        `json:"version"`
-	Label   string     `json:"label"`
-	Serial  string     `json:"serial"`
-	Created time.Time  `json:"created"`
-	KDF     *kdfHeader `json:"passphrase,omitempty"`
+	Format  string    `json:"format"`
+	Version int       `json:"version"`
+	Label   string    `json:"label"`
+	Serial  string    `json:"serial"`
+	Created time.Time `json:"created"`
+	guardHeader
 }
 
 type document struct {
 	header
 	Keys   map[string]fileKey `json:"keys,omitempty"`   // plain file
-	Sealed []byte             `json:"sealed,omitempty"` // file under a passphrase: Keys in JSON
+	Sealed []byte             `json:"sealed,omitempty"` // file under a key: Keys in JSON
 }
 
 type fileKey struct {
@@ -52,21 +54,36 @@ type fileKey struct {
 // Create makes a token file, with mode 0600, and opens it. It refuses with
 // fs.ErrExist to touch a file that is there already.
 func Create(path string, opts Options) (*Token, error) {
-	serial := make([]byte, 8)
+	t, _, err := create(path, opts, Guard{Passphrase: opts.Passphrase, KDF: opts.KDF})
+	return t, err
+}
+
+// CreateShared is Create for a file under a random key that is shared among so
+// many shares, of which a threshold opens it. opts.Passphrase does not count.
+func CreateShared(path string, opts Options, threshold, shares int) (*Token, []Share, error) {
+	return create(path, opts, Guard{Threshold: threshold, Shares: shares})
+}
+
+// CreateTPM is Create for a file under a random key that is sealed to a TPM.
+// opts.Passphrase does not count.
+func CreateTPM(path string, opts Options, tpm TPM) (*Token, error) {
+	t, _, err := create(path, opts, Guard{TPM: &tpm})
+	return t, err
+}
+
+func create(path string, opts Options, guard Guard) (*Token, []Share, error) {
+	serial := make([]byte, serialBytes)
 	_, _ = rand.Read(serial) // never fails
 	h := header{
-		Format: fileFormat, Version: fileVersion, Label: opts.Label,
+		Format: fileFormat, Label: opts.Label,
 		Serial: hex.EncodeToString(serial), Created: opts.now().Truncate(time.Second),
 	}
 	if h.Label == "" {
 		h.Label = "claviger"
 	}
-	if opts.Passphrase.Len() > 0 {
-		h.KDF = newKDFHeader(opts.KDF)
-	}
-	lock, err := h.derive(opts.Passphrase)
+	h, lock, shares, err := guard.apply(h)
 	if err != nil {
-		return nil, fmt.Errorf("create software token: %w", err)
+		return nil, nil, fmt.Errorf("create software token: %w", err)
 	}
 	t := &Token{path: path, header: h, lock: lock, now: opts.now, keys: map[string]rootKey{}}
 	err = t.locked(func() error {
@@ -78,19 +95,40 @@ func Create(path string, opts Options) (*Token, error) {
 		return t.write(t.keys)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("create software token: %w", err)
+		lock.key.Destroy()
+		destroyShares(shares)
+		return nil, nil, fmt.Errorf("create software token: %w", err)
 	}
-	return t, nil
+	return t, shares, nil
 }
 
-// Open opens a token file. Returns hsm.ErrPIN if the passphrase is wrong,
-// hsm.ErrNotFound if there is no file and hsm.ErrIntegrity if it is damaged.
+// Open opens a token file. Returns hsm.ErrPIN if the passphrase is wrong or the
+// file is under something else, hsm.ErrNotFound if there is no file and
+// hsm.ErrIntegrity if it is damaged.
 func Open(path string, opts Options) (*Token, error) {
+	return open(path, opts, func(h header) (protection, error) { return h.derive(opts.Passphrase) })
+}
+
+// OpenShared opens a token file with shares, which stay the caller's. Returns
+// hsm.ErrPIN if they are too few, wrong, or of another file or sharing; else as
+// Open.
+func OpenShared(path string, shares []Share) (*Token, error) {
+	return open(path, Options{}, func(h header) (protection, error) { return h.join(shares) })
+}
+
+// OpenTPM opens a token file with the TPM of a device. Returns hsm.ErrPIN if it
+// is sealed to another TPM or another state of the machine, and
+// hsm.ErrUnavailable if the TPM does not answer; else as Open.
+func OpenTPM(path, device string) (*Token, error) {
+	return open(path, Options{}, func(h header) (protection, error) { return h.unseal(device) })
+}
+
+func open(path string, opts Options, unlock func(header) (protection, error)) (*Token, error) {
 	doc, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("open software token: %w", err)
 	}
-	lock, err := doc.derive(opts.Passphrase)
+	lock, err := unlock(doc.header)
 	if err != nil {
 		return nil, fmt.Errorf("open software token %s: %w", path, err)
 	}
@@ -125,22 +163,25 @@ func read(path string) (document, error) {
 	if err := dec.Decode(&doc); err != nil || doc.Format != fileFormat || doc.Serial == "" {
 		return document{}, fmt.Errorf("%s is not a token file: %w", path, hsm.ErrIntegrity)
 	}
-	if doc.Version != fileVersion {
-		return document{}, fmt.Errorf("%s has version %d, this program knows %d: %w", path, doc.Version, fileVersion, hsm.ErrUnsupported)
+	if doc.Version < versionPassphrase || doc.Version > versionKey {
+		return document{}, fmt.Errorf("%s has version %d, this program knows %d: %w", path, doc.Version, versionKey, hsm.ErrUnsupported)
+	}
+	if err := doc.check(doc.Version); err != nil {
+		return document{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return doc, nil
 }
 
 func (d document) rootKeys(lock protection) (map[string]rootKey, error) {
 	entries := d.Keys
-	if d.KDF != nil {
+	if d.kind() != GuardNone {
 		aad, err := json.Marshal(d.header)
 		if err != nil {
 			return nil, err
 		}
 		plain, err := lock.open(d.Sealed, aad)
 		if err != nil {
-			return nil, err
+			return nil, d.wrongKey()
 		}
 		defer clear(plain)
 		entries = nil
@@ -168,6 +209,9 @@ func (t *Token) reread() (map[string]rootKey, error) {
 	}
 	if doc.Serial != t.header.Serial {
 		return nil, fmt.Errorf("%s now holds another token (%s, was %s): %w", t.path, doc.Serial, t.header.Serial, hsm.ErrNotFound)
+	}
+	if !doc.equal(t.header.guardHeader) {
+		return nil, fmt.Errorf("%s was protected anew since it was opened; open it again: %w", t.path, hsm.ErrPIN)
 	}
 	return doc.rootKeys(t.lock)
 }
@@ -214,7 +258,7 @@ func (t *Token) write(keys map[string]rootKey) error {
 		entries[id] = fileKey{Purpose: k.purpose, Created: k.created, Value: k.value.Reveal()}
 	}
 	doc := document{header: t.header, Keys: entries}
-	if t.header.KDF != nil {
+	if t.header.kind() != GuardNone {
 		plain, err := json.Marshal(entries)
 		if err != nil {
 			return err

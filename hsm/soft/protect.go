@@ -32,6 +32,13 @@ func (k KDF) check() error {
 
 const saltBytes = 16
 
+// newFileKey makes a random key of a file.
+func newFileKey() protection {
+	key := make([]byte, fileKeyBytes)
+	_, _ = rand.Read(key) // never fails
+	return protection{key: secret.New(key)}
+}
+
 // kdfHeader is what the file says about its passphrase.
 type kdfHeader struct {
 	Name string `json:"name"` // "argon2id"
@@ -44,22 +51,26 @@ type protection struct {
 	key *secret.Bytes
 }
 
+const fileKeyBytes = 32
+
 // derive makes the key of the file from the passphrase.
 func (h header) derive(passphrase *secret.Bytes) (protection, error) {
-	switch {
-	case h.KDF == nil && passphrase.Len() == 0:
+	switch kind := h.kind(); {
+	case kind == GuardShares || kind == GuardTPM:
+		return protection{}, h.need()
+	case kind == GuardNone && passphrase.Len() == 0:
 		return protection{}, nil
-	case h.KDF == nil:
+	case kind == GuardNone:
 		return protection{}, fmt.Errorf("a passphrase was given for a file that has none: %w", hsm.ErrPIN)
 	case passphrase.Len() == 0:
-		return protection{}, fmt.Errorf("the file needs a passphrase and none was given: %w", hsm.ErrPIN)
+		return protection{}, h.need()
 	case h.KDF.Name != "argon2id" || len(h.KDF.Salt) != saltBytes:
 		return protection{}, fmt.Errorf("passphrase by %q with a salt of %d bytes: %w", h.KDF.Name, len(h.KDF.Salt), hsm.ErrUnsupported)
 	}
 	if err := h.KDF.check(); err != nil {
 		return protection{}, err
 	}
-	key := argon2.IDKey(passphrase.Reveal(), h.KDF.Salt, h.KDF.Time, h.KDF.MemoryKiB, h.KDF.Threads, 32)
+	key := argon2.IDKey(passphrase.Reveal(), h.KDF.Salt, h.KDF.Time, h.KDF.MemoryKiB, h.KDF.Threads, fileKeyBytes)
 	return protection{key: secret.New(key)}, nil
 }
 
@@ -89,14 +100,11 @@ func (p protection) seal(plain, aad []byte) ([]byte, error) {
 	return aead.Seal(nil, nil, plain, aad), nil //nolint:gosec // the cipher makes the nonce itself
 }
 
+// open fails if the key is not the one or anything was changed.
 func (p protection) open(sealed, aad []byte) ([]byte, error) {
 	aead, err := p.aead()
 	if err != nil {
 		return nil, err
 	}
-	plain, err := aead.Open(nil, nil, sealed, aad)
-	if err != nil {
-		return nil, fmt.Errorf("the passphrase is wrong or the file was changed: %w", hsm.ErrPIN)
-	}
-	return plain, nil
+	return aead.Open(nil, nil, sealed, aad)
 }

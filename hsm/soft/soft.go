@@ -2,8 +2,13 @@
 // Go's crypto packages, inside the FIPS module where Go is built with it.
 //
 // It is for trials, development and sites that accept it; whoever can read the
-// file (and knows the passphrase, if it has one) has the keys. It is called
-// "software" in every status and report and never claims to be hardware.
+// file and open what guards it has the keys. It is called "software" in every
+// status and report and never claims to be hardware, also under a TPM: that
+// guards the file, and the keys are in this process.
+//
+// A file is guarded by nothing, a passphrase, shares, or a TPM: see Guard. With
+// each, the keys are encrypted under a key of the file, bound to what the file
+// says in plain.
 //
 // The file is rewritten as a whole: a new file is written beside it, flushed
 // and renamed over it, under a lock and after reading it again, so that two
@@ -50,6 +55,8 @@ func (o Options) now() time.Time {
 
 // Token is an opened software token. It implements hsm.Token.
 type Token struct {
+	hsm.NoObjects
+
 	path   string
 	header header
 	lock   protection // key of the file
@@ -123,7 +130,7 @@ func (t *Token) Capabilities(ctx context.Context) (hsm.Capabilities, error) {
 	if err := t.ready(ctx); err != nil {
 		return hsm.Capabilities{}, err
 	}
-	return hsm.Capabilities{Generate: true, GCM: true, Random: true}, nil
+	return hsm.Capabilities{Generate: true, Seal: "AES-GCM", Wrap: wrapName, Random: true}, nil
 }
 
 // Generate implements hsm.Token.

@@ -76,6 +76,32 @@ func TestKeysSurviveReopening(t *testing.T) {
 	}
 }
 
+func TestWrappedKeysSurviveReopening(t *testing.T) {
+	token, path := create(t, soft.Options{})
+	root, err := token.Generate(t.Context(), hsm.KeySpec{Purpose: hsm.PurposeWrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := token.Wrap(t.Context(), root.ID, secret.Copy(bytes.Repeat([]byte{7}, 32)))
+	if err != nil || len(k.Value) != 40 {
+		t.Fatalf("Wrap = %d bytes, %v, want the 40 of RFC 3394", len(k.Value), err)
+	}
+	sealed, err := token.EncryptWrapped(t.Context(), k, secret.Copy([]byte("kept")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = token.Close()
+	again, err := soft.Open(path, soft.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = again.Close() }()
+	plain, err := again.DecryptWrapped(t.Context(), k, sealed, nil)
+	if err != nil || string(plain.Reveal()) != "kept" {
+		t.Errorf("DecryptWrapped after reopening: %v", err)
+	}
+}
+
 func TestFileIsPrivateAndWhole(t *testing.T) {
 	token, path := create(t, soft.Options{Passphrase: passphrase(), KDF: cheap})
 	if _, err := token.Generate(t.Context(), hsm.KeySpec{Purpose: hsm.PurposeSeal}); err != nil {
@@ -126,7 +152,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"changed label", changed(locked, `"label": "claviger"`, `"label": "other"`), passphrase(), hsm.ErrPIN},
 		{"cheaper passphrase", changed(locked, `"time": 1`, `"time": 2`), passphrase(), hsm.ErrPIN},
 		{"absurd memory", changed(locked, `"memory_kib": 64`, `"memory_kib": 4294967295`), passphrase(), hsm.ErrUnsupported},
-		{"newer version", changed(plain, `"version": 1`, `"version": 2`), nil, hsm.ErrUnsupported},
+		{"newer version", changed(plain, `"version": 1`, `"version": 3`), nil, hsm.ErrUnsupported},
+		{"version of another guard", changed(plain, `"version": 1`, `"version": 2`), nil, hsm.ErrIntegrity},
 		{"unknown field", changed(plain, `"version"`, `"x": 1, "version"`), nil, hsm.ErrIntegrity},
 		{"no JSON", changed(plain, `{`, ``), nil, hsm.ErrIntegrity},
 	} {
