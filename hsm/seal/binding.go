@@ -30,15 +30,6 @@ func (b Binding) append(dst []byte, at ref) []byte {
 	return appendUint32(dst, uint32(b.MaterialVersion)) //nolint:gosec // bits, and lengths of short texts
 }
 
-// aad is what a wrapped domain key is bound to.
-func (k DomainKey) aad() []byte {
-	dst := append([]byte{formatVersion}, "claviger domain key\x00"...)
-	dst = appendText(dst, k.Domain)
-	dst = appendUint32(dst, uint32(k.Generation)) //nolint:gosec // bits, and lengths of short texts
-	dst = appendText(dst, k.Token)
-	return appendText(dst, k.RootKey)
-}
-
 func appendText(dst []byte, s string) []byte {
 	return append(appendUint32(dst, uint32(len(s))), s...) //nolint:gosec // bits, and lengths of short texts
 }

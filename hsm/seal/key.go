@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -15,10 +16,13 @@ import (
 	"github.com/claviger/claviger/kmip/secret"
 )
 
-// domainKey is an opened domain key: only what is derived from it is kept.
+// domainKey is an opened domain key: only what is derived from it is kept, and in
+// mode direct only what MACs are made with.
 type domainKey struct {
 	at       ref
-	material cipher.AEAD
+	check    [sha256.Size]byte
+	material cipher.AEAD   // mode envelope, else nil
+	direct   *directCopies // mode direct, else nil
 	seals    atomic.Uint64
 
 	use    sync.RWMutex  // held for reading while mac is read; see destroy
@@ -26,6 +30,7 @@ type domainKey struct {
 	hashes sync.Pool     // of hash.Hash keyed with mac
 }
 
+// newDomainKey makes a key of mode envelope.
 func newDomainKey(at ref, value *secret.Bytes) (*domainKey, error) {
 	if value.Len() != domainKeyBytes {
 		return nil, fmt.Errorf("domain key of %d bytes: %w", value.Len(), hsm.ErrIntegrity)
@@ -43,11 +48,15 @@ func newDomainKey(at ref, value *secret.Bytes) (*domainKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key for material: %w", err)
 	}
+	check, err := derive(at, value, "check")
+	if err != nil {
+		return nil, err
+	}
 	mac, err := derive(at, value, "mac")
 	if err != nil {
 		return nil, err
 	}
-	return &domainKey{at: at, material: aead, mac: mac}, nil
+	return &domainKey{at: at, material: aead, mac: mac, check: [sha256.Size]byte(check.Reveal())}, nil
 }
 
 func derive(at ref, value *secret.Bytes, purpose string) (*secret.Bytes, error) {
@@ -83,4 +92,30 @@ func (k *domainKey) destroy() {
 	k.use.Lock()
 	defer k.use.Unlock()
 	k.mac.Destroy()
+}
+
+// directCopies are the copies of a key of mode direct. Each is proved by its
+// token before it is used there.
+type directCopies struct {
+	rows map[string]DomainKey // by token; never changed
+
+	mu   sync.RWMutex
+	well map[string]hsm.WrappedKey // by token; guarded by mu
+}
+
+func newDirectCopies(rows map[string]DomainKey) *directCopies {
+	return &directCopies{rows: maps.Clone(rows), well: map[string]hsm.WrappedKey{}}
+}
+
+func (d *directCopies) proved(serial string, k hsm.WrappedKey) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.well[serial] = k
+}
+
+func (d *directCopies) get(serial string) (hsm.WrappedKey, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	k, ok := d.well[serial]
+	return k, ok
 }

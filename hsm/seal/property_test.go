@@ -14,24 +14,6 @@ import (
 	"github.com/claviger/claviger/kmip/secret"
 )
 
-// memory is a Keys for one test; package sealtest cannot be imported here.
-type memory struct{ rows []DomainKey }
-
-func (m *memory) DomainKeys(_ context.Context, domain string) ([]DomainKey, error) {
-	var out []DomainKey
-	for _, k := range m.rows {
-		if k.Domain == domain {
-			out = append(out, k)
-		}
-	}
-	return out, nil
-}
-
-func (m *memory) AddDomainKey(_ context.Context, k DomainKey) error {
-	m.rows = append(m.rows, k)
-	return nil
-}
-
 // twoGenerations returns a ring whose domains a and b have generations 1 and 2.
 func twoGenerations(t testing.TB) *Ring {
 	t.Helper()
@@ -39,7 +21,7 @@ func twoGenerations(t testing.TB) *Ring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := New(token, &memory{}, Options{})
+	r := New([]Member{Opened(token)}, &memory{}, Options{})
 	t.Cleanup(r.Close)
 	ctx := context.Background()
 	if err := r.Prepare(ctx); err != nil {
@@ -47,7 +29,7 @@ func twoGenerations(t testing.TB) *Ring {
 	}
 	for _, d := range []string{"a", "b"} {
 		for g := range int32(2) {
-			if err := r.addGeneration(ctx, d, g+1); err != nil {
+			if err := r.addGeneration(ctx, d, g+1, ModeEnvelope); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,14 +1,24 @@
-// Package seal is the key hierarchy: root keys in a token protect domain keys,
+// Package seal is the key hierarchy: root keys in tokens protect domain keys,
 // domain keys protect key material and authenticate records.
 //
 // A domain key is AES-256, one for each domain and generation, made in this
-// process, wrapped by the token's seal root key and kept by Keys once for each
-// token. It is opened when first needed and then held in the process: only
-// what is derived from it by HKDF-SHA-256 is used, one key for material
-// (AES-256-GCM with random nonces) and one for MACs (HMAC-SHA-256).
+// process and kept by Keys in one copy for each token, under that token's root
+// keys. Two keys are derived from it by HKDF-SHA-256: one for material
+// (AES-256-GCM), one for MACs (HMAC-SHA-256). How it is used is the mode of the
+// generation:
 //
-// Every sealed blob starts with a version byte and is bound to its domain, its
-// generation and its Binding, so that it opens nowhere else.
+//	envelope  it is opened when first needed, and what is derived is held in the
+//	          process
+//	direct    the key for material is unwrapped in the token, where it is
+//	          sensitive; each use of material is a call to the token. The key for
+//	          MACs is in the process in this mode too.
+//
+// Every copy of a domain key is also sealed as a whole, so that it can be wrapped
+// for another token or root key; in mode direct it is opened for that only.
+//
+// Any token that is well serves: one that fails is passed over until it is well
+// again. Every sealed blob starts with a version byte and is bound to its domain,
+// its generation and its Binding, so that it opens nowhere else.
 //
 // The number of seals under one generation is bounded by MaxSeals, far below
 // the 2^32 where random nonces of 96 bits begin to repeat with a chance that
@@ -22,8 +32,10 @@ package seal
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
+	"io"
+	"log/slog"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -45,51 +57,109 @@ const MaxSeals = 1 << 30
 // caller that began it gives up, because others may wait for it.
 const openTimeout = 15 * time.Second
 
+// DefaultPatience is how long a token is waited for while there is another.
+const DefaultPatience = 1500 * time.Millisecond
+
 var (
-	// ErrKeyExists is wrapped by Keys.AddDomainKey when the domain key of that
-	// domain, generation and token is there already.
+	// ErrKeyExists is wrapped by Keys.AddGeneration and Keys.AddCopy when it is
+	// there already.
 	ErrKeyExists = errors.New("the domain key exists already")
+	// ErrKeyChanged is wrapped by Keys.ReplaceCopy when the copy is no longer
+	// wrapped by the root key that it was.
+	ErrKeyChanged = errors.New("the copy of the domain key was changed meanwhile")
 	// ErrExhausted: the generation has sealed MaxSeals times.
 	ErrExhausted = errors.New("the generation of the domain key has sealed as often as it may; rotate the key of the domain")
-	// ErrNotEnrolled: the domain has keys, none of them for this token.
-	ErrNotEnrolled = errors.New("the token is not enrolled for the domain; enrol it with a token that is, or connect that one")
+	// ErrNotEnrolled: the domain has keys, none of them for a token that is here.
+	ErrNotEnrolled = errors.New("no token that is here is enrolled for the domain; enrol it with a token that is, or connect that one")
 )
 
-// DomainKey is a wrapped domain key as it is kept.
+// Mode is how a generation of a domain's key is used.
+type Mode string
+
+// The modes.
+const (
+	ModeEnvelope Mode = "envelope"
+	ModeDirect   Mode = "direct"
+)
+
+// DomainKey is a wrapped copy of a domain key as it is kept.
 type DomainKey struct {
 	Domain     string
 	Generation int32  // from 1
 	Token      string // serial number of the token
-	RootKey    string // identifier of the root key that wraps
+	RootKey    string // identifiers of the root keys that wrap: "seal" or "seal:wrap"
 	Wrapped    []byte
 	Created    time.Time
 }
 
+// Generation is what is known of a generation of a domain's key.
+type Generation struct {
+	Domain string
+	Number int32
+	Closed bool // nothing new is sealed under it
+	Gone   bool // no copy is left
+}
+
 // Keys is where wrapped domain keys are kept. Its content is not trusted.
 type Keys interface {
-	// DomainKeys returns the keys of a domain for all generations and tokens;
-	// nothing when there are none.
+	// DomainKeys returns the copies of a domain's key of all generations and
+	// tokens; of all domains when domain is "".
 	DomainKeys(ctx context.Context, domain string) ([]DomainKey, error)
-	// AddDomainKey keeps one more. It returns an error that wraps ErrKeyExists
-	// when the domain, generation and token are there already.
-	AddDomainKey(ctx context.Context, k DomainKey) error
+	// Generations lists the generations of all domains.
+	Generations(ctx context.Context) ([]Generation, error)
+	// AddGeneration keeps a new generation, its check value and its first copies,
+	// or nothing: ErrKeyExists when the generation is there already.
+	AddGeneration(ctx context.Context, check []byte, copies []DomainKey) error
+	// CheckValue returns the check value of a generation; nil when there is none.
+	CheckValue(ctx context.Context, domain string, generation int32) ([]byte, error)
+	// AddCopy keeps one more copy of a generation; ErrKeyExists.
+	AddCopy(ctx context.Context, k DomainKey) error
+	// ReplaceCopy replaces a copy that is still under the root keys from;
+	// ErrKeyChanged.
+	ReplaceCopy(ctx context.Context, k DomainKey, from string) error
+	// NoteRoot remembers that the installation has made a root key in a token, and
+	// KnowsRoot tells whether it has.
+	NoteRoot(ctx context.Context, token, rootKey string) error
+	KnowsRoot(ctx context.Context, token, rootKey string) (bool, error)
+	// Retired lists the serial numbers of tokens that are not to be used.
+	Retired(ctx context.Context) ([]string, error)
 }
 
 // Options are the choices of a Ring; the zero value is complete.
 type Options struct {
 	Now func() time.Time // nil means time.Now
+	Log *slog.Logger     // nil means nothing is logged
+	// Mode of new generations; ModeEnvelope when empty.
+	Mode Mode
+	// Patience is how long a token is waited for while there is another;
+	// DefaultPatience when 0.
+	Patience time.Duration
+	// AcceptUnfit uses root keys that are unfit (see hsm.Key.Fit).
+	AcceptUnfit bool
+	// Adopt uses root keys that are in a token already instead of making new ones,
+	// for an installation that has none in it.
+	Adopt bool
+	// Random makes domain keys; crypto/rand when nil.
+	Random io.Reader
 }
 
 // Ring opens and uses domain keys. It is safe for concurrent use.
 type Ring struct {
-	token hsm.Token
-	keys  Keys
-	now   func() time.Time
+	members     []*member // in order of preference
+	keys        Keys
+	now         func() time.Time
+	log         *slog.Logger
+	mode        Mode
+	patience    time.Duration
+	acceptUnfit bool
+	adopt       bool
+	random      io.Reader
+	maxSeal     uint64
 
-	opened  atomic.Pointer[table] // read without a lock; nil once closed
-	mu      sync.Mutex            // guards the replacement of opened
-	opening singleflight.Group    // by domain and generation
-	maxSeal uint64
+	retired atomic.Pointer[map[string]bool] // serial numbers; never nil
+	opened  atomic.Pointer[table]           // read without a lock; nil once closed
+	mu      sync.Mutex                      // guards the replacement of opened
+	opening singleflight.Group              // by domain and generation
 }
 
 // table is never changed, only replaced.
@@ -103,142 +173,131 @@ type ref struct {
 	generation int32
 }
 
-// New makes a ring over one token. The token stays the caller's to close.
-func New(token hsm.Token, keys Keys, opts Options) *Ring {
-	r := &Ring{token: token, keys: keys, now: opts.Now, maxSeal: MaxSeals}
+// New makes a ring over tokens, in order of preference. Tend or Watch opens
+// those that are not.
+func New(members []Member, keys Keys, opts Options) *Ring {
+	r := &Ring{
+		keys: keys, now: opts.Now, log: opts.Log, mode: opts.Mode, patience: opts.Patience,
+		acceptUnfit: opts.AcceptUnfit, adopt: opts.Adopt, random: opts.Random, maxSeal: MaxSeals,
+	}
 	if r.now == nil {
 		r.now = time.Now
 	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.mode == "" {
+		r.mode = ModeEnvelope
+	}
+	if r.patience == 0 {
+		r.patience = DefaultPatience
+	}
+	if r.random == nil {
+		r.random = rand.Reader
+	}
+	for _, m := range members {
+		own := &member{Member: m}
+		if m.opened {
+			_ = own.open(context.Background(), r.now()) // a failure shows in the state of the token
+		}
+		r.members = append(r.members, own)
+	}
+	r.retired.Store(&map[string]bool{})
 	r.opened.Store(&table{})
 	return r
 }
 
-// Prepare makes the root keys that the token lacks. It is safe to repeat.
-// Returns hsm.ErrExtractable if the token has root keys but none is fit.
-func (r *Ring) Prepare(ctx context.Context) error {
-	caps, err := r.token.Capabilities(ctx)
-	if err != nil {
-		return fmt.Errorf("prepare token: %w", err)
-	}
-	if !caps.GCM || !caps.Generate {
-		return fmt.Errorf("prepare token: it cannot generate AES keys or has no AES-GCM: %w", hsm.ErrUnsupported)
-	}
-	for _, purpose := range []hsm.Purpose{hsm.PurposeSeal, hsm.PurposeWrap} {
-		_, err := r.rootKey(ctx, purpose)
-		if errors.Is(err, hsm.ErrNotFound) {
-			_, err = r.token.Generate(ctx, hsm.KeySpec{Purpose: purpose})
-		}
-		if err != nil {
-			return fmt.Errorf("prepare token: root key for %s: %w", purpose, err)
-		}
-	}
-	return nil
-}
-
-// rootKey returns the fit root key with the lowest identifier, so that nodes
-// that prepared a token at the same time agree.
-func (r *Ring) rootKey(ctx context.Context, purpose hsm.Purpose) (hsm.Key, error) {
-	keys, err := r.token.Keys(ctx, purpose)
-	if err != nil {
-		return hsm.Key{}, err
-	}
-	var unfit error
-	for _, k := range keys {
-		err := k.Fit()
-		if err == nil {
-			return k, nil
-		}
-		unfit = errors.Join(unfit, err)
-	}
-	if unfit != nil {
-		return hsm.Key{}, unfit
-	}
-	return hsm.Key{}, fmt.Errorf("the token has no root key for %s; initialise it: %w", purpose, hsm.ErrNotFound)
-}
-
-// Check asks the token whether it is well and still has a fit root key.
-func (r *Ring) Check(ctx context.Context) error {
+// Check returns nil if a token is well.
+func (r *Ring) Check() error {
 	if r.opened.Load() == nil {
 		return hsm.ErrClosed
 	}
-	if err := r.token.Check(ctx); err != nil {
-		return fmt.Errorf("check token: %w", err)
+	for _, h := range r.handles(nil) {
+		if _, _, ill := h.get(); ill == nil {
+			return nil
+		}
 	}
-	if _, err := r.rootKey(ctx, hsm.PurposeSeal); err != nil {
-		return fmt.Errorf("check token: %w", err)
+	return r.away()
+}
+
+// Serves returns nil if the keys of the domains can be used: a token is well, or
+// everything that was used is in the process.
+func (r *Ring) Serves() error {
+	err := r.Check()
+	if err == nil || errors.Is(err, hsm.ErrClosed) {
+		return err
+	}
+	t := r.opened.Load()
+	if t == nil || t.keys[ref{System, t.current[System]}] == nil {
+		return err
+	}
+	for _, k := range t.keys {
+		if k.direct != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// Info describes the token.
-func (r *Ring) Info(ctx context.Context) (hsm.Info, error) { return r.token.Info(ctx) }
-
-// Random returns bytes of the token's generator, asked for in pieces when n is
-// more than one call gives.
-func (r *Ring) Random(ctx context.Context, n int) ([]byte, error) {
-	if n <= hsm.MaxRandomBytes {
-		return r.token.Random(ctx, n)
-	}
-	out := make([]byte, 0, n)
-	for len(out) < n {
-		piece, err := r.token.Random(ctx, min(n-len(out), hsm.MaxRandomBytes))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, piece...)
-	}
-	return out, nil
-}
-
-// Close drops the opened keys. Every call after it returns hsm.ErrClosed.
+// Close drops the opened keys and closes the tokens. Every call after it returns
+// hsm.ErrClosed.
 func (r *Ring) Close() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if t := r.opened.Swap(nil); t != nil {
-		for _, k := range t.keys {
-			k.destroy()
-		}
+	t := r.opened.Swap(nil)
+	r.mu.Unlock()
+	if t == nil {
+		return
 	}
+	for _, k := range t.keys {
+		k.destroy()
+	}
+	for _, m := range r.members {
+		m.close()
+	}
+}
+
+// change replaces the table by what edit makes of a copy of it.
+func (r *Ring) change(edit func(*table)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.opened.Load()
+	if old == nil {
+		return hsm.ErrClosed
+	}
+	next := &table{keys: maps.Clone(old.keys), current: maps.Clone(old.current)}
+	if next.keys == nil {
+		next.keys = map[ref]*domainKey{}
+	}
+	if next.current == nil {
+		next.current = map[string]int32{}
+	}
+	edit(next)
+	r.opened.Store(next)
+	return nil
 }
 
 // remember adds an opened key, or returns the one that another call added.
 func (r *Ring) remember(at ref, k *domainKey) (*domainKey, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	old := r.opened.Load()
-	if old == nil {
+	err := r.change(func(t *table) {
+		if have, ok := t.keys[at]; ok {
+			k.destroy()
+			k = have
+		}
+		t.keys[at] = k
+	})
+	if err != nil {
 		k.destroy()
-		return nil, hsm.ErrClosed
+		return nil, err
 	}
-	if have, ok := old.keys[at]; ok {
-		k.destroy()
-		return have, nil
-	}
-	next := &table{keys: maps.Clone(old.keys), current: old.current}
-	if next.keys == nil {
-		next.keys = map[ref]*domainKey{}
-	}
-	next.keys[at] = k
-	r.opened.Store(next)
 	return k, nil
 }
 
-// setCurrent remembers the newest generation of a domain; it never goes back.
-func (r *Ring) setCurrent(domain string, generation int32) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	old := r.opened.Load()
-	if old == nil {
-		return hsm.ErrClosed
-	}
-	if old.current[domain] >= generation {
-		return nil
-	}
-	next := &table{keys: old.keys, current: maps.Clone(old.current)}
-	if next.current == nil {
-		next.current = map[string]int32{}
-	}
-	next.current[domain] = generation
-	r.opened.Store(next)
-	return nil
+// forget drops an opened key, which is opened anew when it is needed.
+func (r *Ring) forget(at ref) {
+	_ = r.change(func(t *table) { // a ring that is closed has forgotten it
+		if k, ok := t.keys[at]; ok {
+			k.destroy()
+			delete(t.keys, at)
+		}
+	})
 }

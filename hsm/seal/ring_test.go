@@ -27,7 +27,7 @@ func newToken(t testing.TB) *soft.Token {
 
 func newRing(t testing.TB, token hsm.Token, keys seal.Keys) *seal.Ring {
 	t.Helper()
-	r := seal.New(token, keys, seal.Options{})
+	r := seal.New([]seal.Member{seal.Opened(token)}, keys, seal.Options{})
 	t.Cleanup(r.Close)
 	if err := r.Prepare(context.Background()); err != nil {
 		t.Fatalf("Prepare: %v", err)
@@ -39,7 +39,7 @@ func ensured(t testing.TB, domains ...string) *seal.Ring {
 	t.Helper()
 	r := newRing(t, newToken(t), &sealtest.Keys{})
 	for _, d := range domains {
-		if err := r.EnsureDomain(context.Background(), d); err != nil {
+		if err := r.EnsureDomain(context.Background(), d, ""); err != nil {
 			t.Fatalf("EnsureDomain(%s): %v", d, err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestPrepareAndEnsureAreSafeToRepeat(t *testing.T) {
 		if err := r.Prepare(ctx); err != nil {
 			t.Fatalf("Prepare: %v", err)
 		}
-		if err := r.EnsureDomain(ctx, seal.System); err != nil {
+		if err := r.EnsureDomain(ctx, seal.System, ""); err != nil {
 			t.Fatalf("EnsureDomain: %v", err)
 		}
 	}
@@ -86,7 +86,7 @@ func TestPrepareAndEnsureAreSafeToRepeat(t *testing.T) {
 	if len(rows) != 1 || rows[0].Generation != 1 || rows[0].RootKey == "" || rows[0].Created.IsZero() {
 		t.Errorf("domain keys = %+v, want generation 1 only", rows)
 	}
-	if err := r.Check(ctx); err != nil {
+	if err := r.Check(); err != nil {
 		t.Errorf("Check: %v", err)
 	}
 }
@@ -94,7 +94,7 @@ func TestPrepareAndEnsureAreSafeToRepeat(t *testing.T) {
 func TestAnotherProcessOpens(t *testing.T) {
 	token, keys, ctx := newToken(t), &sealtest.Keys{}, t.Context()
 	a, b := newRing(t, token, keys), newRing(t, token, keys)
-	if err := a.EnsureDomain(ctx, "d"); err != nil {
+	if err := a.EnsureDomain(ctx, "d", ""); err != nil {
 		t.Fatal(err)
 	}
 	g, sealed, err := a.Seal(ctx, "d", binding, text("moved"))
@@ -121,10 +121,11 @@ func TestRacingNodesShareOneKey(t *testing.T) {
 	}
 	blobs := make([]sealedBlob, 16)
 	for i := range blobs {
-		r := seal.New(token, keys, seal.Options{})
+		r := seal.New([]seal.Member{seal.Opened(token)}, keys, seal.Options{})
 		t.Cleanup(r.Close)
+		r.Tend(ctx)
 		wg.Go(func() {
-			if err := r.EnsureDomain(ctx, "d"); err != nil {
+			if err := r.EnsureDomain(ctx, "d", ""); err != nil {
 				t.Errorf("EnsureDomain: %v", err)
 				return
 			}
@@ -146,7 +147,7 @@ func TestRacingNodesShareOneKey(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	token, keys, ctx := newToken(t), &sealtest.Keys{}, t.Context()
 	r := newRing(t, token, keys)
-	if err := r.EnsureDomain(ctx, "d"); err != nil {
+	if err := r.EnsureDomain(ctx, "d", ""); err != nil {
 		t.Fatal(err)
 	}
 	elsewhere := newRing(t, newToken(t), keys)
@@ -163,7 +164,7 @@ func TestRefusals(t *testing.T) {
 		{"seal in a domain without keys", func() error { _, _, err := r.Seal(ctx, "none", binding, text("x")); return err }, hsm.ErrNotFound},
 		{"seal in a domain without name", func() error { _, _, err := r.Seal(ctx, "", binding, text("x")); return err }, hsm.ErrNotFound},
 		{"open in a generation that is not", func() error { _, err := r.Open(ctx, "d", 2, binding, make([]byte, 64)); return err }, hsm.ErrNotFound},
-		{"token that is not enrolled", func() error { return elsewhere.EnsureDomain(ctx, "d") }, seal.ErrNotEnrolled},
+		{"token that is not enrolled", func() error { return elsewhere.EnsureDomain(ctx, "d", "") }, seal.ErrNotEnrolled},
 		{"seal by a token that is not enrolled", func() error { _, _, err := elsewhere.Seal(ctx, "d", binding, text("x")); return err }, seal.ErrNotEnrolled},
 		{"empty blob", func() error { _, err := r.Open(ctx, "d", 1, binding, nil); return err }, hsm.ErrIntegrity},
 		{"empty MAC", func() error { return r.VerifyMAC(ctx, "d", 1, []byte("m"), nil) }, hsm.ErrIntegrity},
@@ -173,7 +174,7 @@ func TestRefusals(t *testing.T) {
 		}, hsm.ErrUnsupported},
 		{"closed ring", func() error { _, _, err := closed.Seal(ctx, "d", binding, text("x")); return err }, hsm.ErrClosed},
 		{"MAC by a closed ring", func() error { _, err := closed.MAC(ctx, "d", 1, nil); return err }, hsm.ErrClosed},
-		{"check of a closed ring", func() error { return closed.Check(ctx) }, hsm.ErrClosed},
+		{"check of a closed ring", func() error { return closed.Check() }, hsm.ErrClosed},
 		{"cancelled before the key is open", func() error { _, err := fresh.MAC(gone, "d", 1, nil); return err }, context.Canceled},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -199,7 +200,7 @@ func TestChangedDomainKeysAreRefused(t *testing.T) {
 			token, keys, ctx := newToken(t), &sealtest.Keys{}, t.Context()
 			r := newRing(t, token, keys)
 			for _, d := range []string{"a", "b"} {
-				if err := r.EnsureDomain(ctx, d); err != nil {
+				if err := r.EnsureDomain(ctx, d, ""); err != nil {
 					t.Fatal(err)
 				}
 			}
