@@ -3,14 +3,17 @@ package migrations_test
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	_ "github.com/jackc/pgx/v5/stdlib" // driver
-	_ "modernc.org/sqlite"             // driver
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // driver
 
 	"github.com/claviger/claviger/migrations"
 	"github.com/claviger/claviger/testenv"
@@ -99,6 +102,40 @@ func TestTwoNodesMigrateAtOnce(t *testing.T) {
 		})
 	}
 	wait.Wait()
+}
+
+func TestRecordsOfBeforeGetTheirGeneration(t *testing.T) {
+	t.Parallel()
+	for dialect, c := range map[migrations.Dialect]struct {
+		goose goose.Dialect
+		db    *sql.DB
+	}{
+		migrations.SQLite:   {goose.DialectSQLite3, openSQLite(t)},
+		migrations.Postgres: {goose.DialectPostgres, openPostgres(t)},
+	} {
+		p, err := goose.NewProvider(c.goose, c.db, os.DirFS(string(dialect)), goose.WithDisableGlobalRegistry(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.UpTo(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]int64{"000000": 0, "00000007": 7, "000102AFff": 0x102af, "7fffffff00": 0x7fffffff}
+		for value := range want {
+			b, _ := hex.DecodeString(value)
+			if _, err := c.db.ExecContext(t.Context(), `insert into record (domain, kind, key, revision, created, value)
+				values ('d', 'k', $1, 1, 0, $2)`, value, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		up(t, dialect, c.db)
+		for value, want := range want {
+			var got int64
+			if err := c.db.QueryRowContext(t.Context(), `select generation from record where key = $1`, value).Scan(&got); err != nil || got != want {
+				t.Errorf("%s: a record of %s has generation %d, want %d: %v", dialect, value, got, want, err)
+			}
+		}
+	}
 }
 
 func up(t *testing.T, d migrations.Dialect, db *sql.DB) {

@@ -49,6 +49,20 @@ type Change struct {
 	AddDomainKeys     []DomainKey     // ErrExists for (domain, generation, token)
 	AddSettings       []Setting       // ErrExists
 	PutSettings       []Setting
+
+	// UpdateDomainKeys wraps copies anew (Created stays); DropDomainKeys removes
+	// copies, of which the last of a generation stays (ErrInUse). Removing what is
+	// gone is fine.
+	UpdateDomainKeys []DomainKeyChange
+	DropDomainKeys   []DomainKeyRef
+	// CloseGenerations makes sure that, once the change is durable, no change by
+	// any node puts an object or record under these generations that is not under
+	// them already: such a change is an ErrConflict. Closing twice is fine.
+	CloseGenerations []GenerationRef
+	// DropGenerations removes all copies of generations that an earlier change has
+	// closed and under which there is nothing (else ErrInUse). They stay closed
+	// for ever.
+	DropGenerations []GenerationRef
 }
 
 // Ref names a revision of an object.

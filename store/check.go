@@ -81,6 +81,9 @@ func (c Change) Check() error {
 			return err
 		}
 	}
+	if err := c.checkGenerations(); err != nil {
+		return err
+	}
 	return c.checkRegistry()
 }
 
@@ -186,4 +189,65 @@ func (c Change) checkRegistry() error {
 		return err
 	}
 	return CheckText("record", texts...)
+}
+
+func (c Change) checkGenerations() error {
+	for _, k := range c.UpdateDomainKeys {
+		if err := CheckKey("domain and token", k.Domain, k.Token); err != nil {
+			return err
+		}
+		if err := CheckText("root key", k.RootKey, k.From); err != nil {
+			return err
+		}
+	}
+	for _, k := range c.DropDomainKeys {
+		if err := CheckKey("domain and token", k.Domain, k.Token); err != nil {
+			return err
+		}
+	}
+	for _, list := range [][]GenerationRef{c.CloseGenerations, c.DropGenerations} {
+		for _, g := range list {
+			if err := CheckKey("domain", g.Domain); err != nil {
+				return err
+			}
+			if g.Generation < 1 {
+				return fmt.Errorf("%w: generation %d is not positive", ErrInvalid, g.Generation)
+			}
+		}
+	}
+	return nil
+}
+
+// maxResealed bounds Sealed and Reseal.
+const maxResealed = 10_000
+
+// CheckSealed returns ErrInvalid for parameters of Sealed that no backend can
+// answer.
+func CheckSealed(domain, after string, limit int) error {
+	if limit < 1 || limit > maxResealed {
+		return fmt.Errorf("%w: limit %d is not in 1 to %d", ErrInvalid, limit, maxResealed)
+	}
+	return CheckText("domain and position", domain, after)
+}
+
+// CheckReseal returns ErrInvalid for objects that cannot be moved together.
+func CheckReseal(objects []Object) error {
+	if len(objects) > maxResealed {
+		return fmt.Errorf("%w: %d objects are more than %d", ErrInvalid, len(objects), maxResealed)
+	}
+	seen := make(map[string]bool, len(objects))
+	for i := range objects {
+		o := &objects[i]
+		if err := CheckKey("domain and identifier", o.Domain, o.UID); err != nil {
+			return err
+		}
+		if o.Domain != objects[0].Domain || o.Generation != objects[0].Generation {
+			return fmt.Errorf("%w: objects of several domains or for several generations", ErrInvalid)
+		}
+		if seen[o.UID] {
+			return fmt.Errorf("%w: object %q twice", ErrInvalid, o.UID)
+		}
+		seen[o.UID] = true
+	}
+	return nil
 }

@@ -51,6 +51,7 @@ const (
 	SideGroup      = "group"      // Object Group, beyond the first too
 	SideLink       = "link"       // Linked Object Identifier
 	SideCredential = "credential" // what a credential is recognised by
+	SideToken      = "token"      // serial number of the token that the object lives in
 	SideRotate     = "rotate"     // objects that the server rotates
 	SideCustom     = "custom"     // custom attributes that an operator declared searchable
 )

@@ -16,7 +16,9 @@ type Record struct {
 	Revision int64     // 1 when it is added, one more at each update
 	Created  time.Time // whole microseconds; Update leaves it
 	Expires  time.Time // zero when it stays; an expired record is still read, until it is deleted
-	Value    []byte
+	// Generation of the domain key that seals the value; 0 when none does.
+	Generation int32
+	Value      []byte
 }
 
 // RecordRef names a revision of a record.
@@ -30,10 +32,12 @@ func (r Record) Ref() RecordRef { return RecordRef{r.Domain, r.Kind, r.Key, r.Re
 
 // RecordQuery narrows Registry.Records. All conditions must hold.
 type RecordQuery struct {
-	Domain  string    // any when empty
-	Kind    string    // any when empty
-	Expired time.Time // only records that expire at or before this; zero means all
-	Limit   int       // required, 1 to 1000
+	Domain string // any when empty
+	Kind   string // any when empty
+	// Generation narrows to records under it; 0 means any.
+	Generation int32
+	Expired    time.Time // only records that expire at or before this; zero means all
+	Limit      int       // required, 1 to 1000
 }
 
 // Check returns ErrInvalid for a query that no backend can answer.

@@ -58,6 +58,35 @@ type DomainKey struct {
 	Created    time.Time
 }
 
+// DomainKeyChange replaces a copy that is still wrapped by the root key From:
+// ErrConflict when it is not, or is not there.
+type DomainKeyChange struct {
+	DomainKey
+	From string
+}
+
+// DomainKeyRef names a copy of a domain key.
+type DomainKeyRef struct {
+	Domain     string
+	Generation int32
+	Token      string
+}
+
+// GenerationRef names a generation of a domain's key.
+type GenerationRef struct {
+	Domain     string
+	Generation int32
+}
+
+// Generation is what the store knows of a generation of a domain's key.
+type Generation struct {
+	GenerationRef
+	// Closed is since when nothing new is sealed under it; zero while it is open.
+	Closed time.Time
+	// Copies is for how many tokens it is wrapped; 0 when it has been dropped.
+	Copies int
+}
+
 // Setting is a value of the installation.
 type Setting struct {
 	Name  string

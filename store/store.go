@@ -24,12 +24,16 @@ var (
 	ErrNotFound = errors.New("store: not found")
 	// ErrExists: a record with that key is there already.
 	ErrExists = errors.New("store: already exists")
-	// ErrConflict: the revision is no longer the one that the change was planned on.
+	// ErrConflict: the revision is no longer the one that the change was planned
+	// on, or the generation has been closed.
 	ErrConflict = errors.New("store: changed meanwhile")
 	// ErrNameTaken: another object of the domain has the name.
 	ErrNameTaken = errors.New("store: name is taken")
 	// ErrExhausted: a counter has less left than was asked for.
 	ErrExhausted = errors.New("store: counter is exhausted")
+	// ErrInUse: something is sealed under what should be removed, or it is the
+	// last copy.
+	ErrInUse = errors.New("store: still in use")
 	// ErrUnavailable: the database cannot be reached or did not answer in time; trying again may help.
 	ErrUnavailable = errors.New("store: unavailable")
 	// ErrInvalid: a text or a change that no backend can keep, such as one with U+0000.
@@ -68,8 +72,18 @@ type Registry interface {
 	// AdministratorByFingerprint finds an administrator by certificate.
 	AdministratorByFingerprint(ctx context.Context, sha256 []byte) (Administrator, error)
 	Administrators(ctx context.Context) ([]Administrator, error)
-	// DomainKeys returns every wrapped copy of every generation, oldest first.
+	// DomainKeys returns every wrapped copy of every generation of a domain,
+	// oldest first; of all domains when domain is "".
 	DomainKeys(ctx context.Context, domain string) ([]DomainKey, error)
+	// Generations lists the generations of all domains that have a copy or are
+	// closed, by domain and number.
+	Generations(ctx context.Context) ([]Generation, error)
+	// Sealed returns objects whose record is under a generation of the domain's
+	// key, with their sealed material and without their counters, by identifier,
+	// those behind after, at most limit (1 to 10000).
+	Sealed(ctx context.Context, domain string, generation int32, after string, limit int) ([]Object, error)
+	// SealedCount returns the number of objects and of records under a generation.
+	SealedCount(ctx context.Context, domain string, generation int32) (objects, records int64, err error)
 	// Setting returns a value of the installation, such as the sealed key of its CA.
 	Setting(ctx context.Context, name string) ([]byte, error)
 	// Record returns one record.
@@ -92,11 +106,20 @@ type Store interface {
 	Registry
 	// Commit makes the change durable as a whole, audit entries included, and
 	// returns after that. Errors: ErrConflict, ErrNameTaken, ErrExists,
-	// ErrNotFound, ErrExhausted, ErrInvalid, ErrUnavailable; on an error nothing
+	// ErrNotFound, ErrExhausted, ErrInUse, ErrInvalid, ErrUnavailable; on an error nothing
 	// of the change is stored, unless it is ErrOutcomeUnknown. A context that
 	// ends withdraws a change that still waits; one that is being written is
 	// reported by its real outcome.
 	Commit(ctx context.Context, c Change) error
+	// Reseal moves objects of one domain to another generation: it replaces
+	// generation, sealed material, MAC and revision of each object whose stored
+	// revision is still Revision-1, and leaves every other alone. It returns how
+	// many it moved. Everything that was moved is durable when it returns; on an
+	// error some may have been moved. Returns ErrConflict if the generation that
+	// they should move to is closed, ErrInvalid if they should move to several. An
+	// object that has material is not moved without. At most 10000 objects; no
+	// audit entry.
+	Reseal(ctx context.Context, objects []Object) (int, error)
 	// Ping reports whether the backend answers.
 	Ping(ctx context.Context) error
 	// Now is the clock of the database (of this machine for SQLite).

@@ -2,10 +2,8 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -14,7 +12,7 @@ import (
 )
 
 const (
-	sqlBegin    = `begin`
+	sqlBegin    = `begin isolation level read committed`
 	sqlCommit   = `commit`
 	sqlRollback = `rollback`
 
@@ -29,7 +27,7 @@ const (
 var writerStatements = []string{
 	sqlBegin, sqlCommit,
 	sqlInsertObjects, sqlUpdateObjects, sqlDeleteObjects, sqlReleaseNames, sqlTakeNames,
-	sqlDropSides, sqlAddSides, sqlCounterChange, sqlInsertEntries,
+	sqlDropSides, sqlAddSides, sqlCounterChange, sqlInsertEntries, sqlExpectOpen,
 }
 
 // maxAttempts at a transaction that the server gave up because of others.
@@ -45,12 +43,9 @@ type writer struct {
 func (w *writer) Write(ctx context.Context, c *store.Change) error {
 	for attempt := 1; ; attempt++ {
 		err := w.write(ctx, c)
-		var pg *pgconn.PgError
-		if attempt < maxAttempts && errors.As(err, &pg) &&
-			(pg.Code == pgerrcode.DeadlockDetected || pg.Code == pgerrcode.SerializationFailure) {
-			continue
+		if attempt == maxAttempts || !isRepeatable(err) {
+			return err
 		}
-		return err
 	}
 }
 
@@ -63,8 +58,11 @@ func (w *writer) write(ctx context.Context, c *store.Change) error {
 
 	b := &batch{}
 	b.queue("begin", sqlBegin)
+	b.queueClose(c)
 	b.queueRegistry(c)
+	b.queueDomainKeys(c)
 	b.queueObjects(c)
+	b.queueExpectOpen(c)
 	b.queueSides(c)
 	if err := b.queueCounters(c); err != nil {
 		return fmt.Errorf("postgres: %w", err)

@@ -36,6 +36,7 @@ const (
 			initial_date, activation_date, deactivation_date, destroy_date,
 			revision, generation, material_version, material, attributes, mac)
 		where o.domain = u.domain and o.uid = u.uid and o.revision = u.revision - 1
+		and (o.generation = u.generation or not exists (` + sqlClosed + `(u.domain, u.generation) for key share))
 		returning 1)
 		select claviger_expect(count(*), cardinality($1::text[]), '` + codeConflict + `') from done`
 

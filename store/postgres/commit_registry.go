@@ -36,10 +36,12 @@ const (
 
 	sqlAddSetting = `insert into setting (name, value) values ($1, $2)`
 
-	sqlAddRecord = `insert into record (domain, kind, key, revision, created, expires, value) values ($1, $2, $3, $4, $5, $6, $7)`
+	sqlAddRecord = `insert into record (domain, kind, key, revision, created, expires, generation, value)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)`
 
-	sqlUpdateRecord = `with done as (update record set revision = $4, expires = $5, value = $6
-		where domain = $1 and kind = $2 and key = $3 and revision = $4 - 1 returning 1)
+	sqlUpdateRecord = `with done as (update record set revision = $4, expires = $5, generation = $6, value = $7
+		where domain = $1 and kind = $2 and key = $3 and revision = $4 - 1
+		and (generation = $6 or not exists (` + sqlClosed + `($1, $6) for key share)) returning 1)
 		select claviger_expect(count(*), 1, '` + codeConflict + `') from done`
 
 	sqlDeleteRecord = `with done as (delete from record where domain = $1 and kind = $2 and key = $3 and revision = $4 returning 1)
@@ -96,9 +98,11 @@ func (b *batch) queueRegistry(c *store.Change) {
 		b.queue("delete record", sqlDeleteRecord, r.Domain, r.Kind, r.Key, r.Revision)
 	}
 	for _, r := range c.AddRecords {
-		b.queue("add record", sqlAddRecord, r.Domain, r.Kind, r.Key, r.Revision, column.Micro(r.Created), optional(r.Expires), column.Bytes(r.Value))
+		b.queue("add record", sqlAddRecord, r.Domain, r.Kind, r.Key, r.Revision, column.Micro(r.Created), optional(r.Expires),
+			r.Generation, column.Bytes(r.Value))
 	}
 	for _, r := range c.UpdateRecords {
-		b.queue("update record", sqlUpdateRecord, r.Domain, r.Kind, r.Key, r.Revision, optional(r.Expires), column.Bytes(r.Value))
+		b.queue("update record", sqlUpdateRecord, r.Domain, r.Kind, r.Key, r.Revision, optional(r.Expires),
+			r.Generation, column.Bytes(r.Value))
 	}
 }

@@ -20,6 +20,7 @@ const (
 	codeNotFound  = "CL002"
 	codeExhausted = "CL003"
 	codeNameTaken = "CL004"
+	codeInUse     = "CL005"
 )
 
 // failure maps an error to those of store, with the verb that failed; nil for nil.
@@ -67,6 +68,8 @@ func codeKind(code string) error {
 		return store.ErrExhausted
 	case codeNameTaken:
 		return store.ErrNameTaken
+	case codeInUse:
+		return store.ErrInUse
 	case pgerrcode.UniqueViolation:
 		return store.ErrExists
 	case pgerrcode.QueryCanceled, pgerrcode.LockNotAvailable, pgerrcode.DeadlockDetected,

@@ -10,10 +10,16 @@ import (
 )
 
 // objectColumns without the sealed material, in the order of scanObject.
-const objectColumns = `o.domain, o.uid, o.type, o.state, o.algorithm, o.length_bits, o.usage_mask,
+const objectColumns = bareColumns + `, c.usage_left, c.allocated, c.served, c.last_used`
+
+// bareColumns are those of an object itself; noCounter stands for its counter
+// where that is not read.
+const (
+	bareColumns = `o.domain, o.uid, o.type, o.state, o.algorithm, o.length_bits, o.usage_mask,
 	o.object_group, o.creator, o.initial_date, o.activation_date, o.deactivation_date, o.destroy_date,
-	o.revision, o.generation, o.material_version, o.attributes, o.mac,
-	c.usage_left, c.allocated, c.served, c.last_used`
+	o.revision, o.generation, o.material_version, o.attributes, o.mac`
+	noCounter = `null::bigint, null::boolean, null::boolean, null::bigint`
+)
 
 // objectSource is where objectColumns come from: an object that was never used
 // has no counter.

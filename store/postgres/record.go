@@ -10,18 +10,19 @@ import (
 )
 
 const (
-	recordColumns = `domain, kind, key, revision, created, expires, value`
+	recordColumns = `domain, kind, key, revision, created, expires, generation, value`
 
 	sqlRecord  = `select ` + recordColumns + ` from record where domain = $1 and kind = $2 and key = $3`
 	sqlRecords = `select ` + recordColumns + ` from record
 		where $1::text in (domain, '') and $2::text in (kind, '') and ($3::bigint is null or expires <= $3)
-		order by created, domain, key limit $4`
+		and $4::integer in (generation, 0)
+		order by created, domain, key limit $5`
 )
 
 func scanRecord(r pgx.Row, v *store.Record) error {
 	var created int64
 	var expires *int64
-	err := r.Scan(&v.Domain, &v.Kind, &v.Key, &v.Revision, &created, &expires, &v.Value)
+	err := r.Scan(&v.Domain, &v.Kind, &v.Key, &v.Revision, &created, &expires, &v.Generation, &v.Value)
 	v.Created, v.Expires = column.Time(created), column.OptionalTime(expires)
 	return err
 }
@@ -39,5 +40,5 @@ func (s *Store) Records(ctx context.Context, q store.RecordQuery) ([]store.Recor
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
-	return all(ctx, s, "read records", scanRecord, sqlRecords, q.Domain, q.Kind, optional(q.Expired), q.Limit)
+	return all(ctx, s, "read records", scanRecord, sqlRecords, q.Domain, q.Kind, optional(q.Expired), q.Generation, q.Limit)
 }

@@ -34,7 +34,7 @@ const (
 	sqlAdministrators             = `select ` + adminColumns + ` from administrator order by name`
 
 	sqlDomainKeys = `select domain, generation, token, root_key, wrapped, created from domain_key
-		where domain = $1 order by generation, token`
+		where $1::text in (domain, '') order by domain, generation, token`
 	sqlSetting = `select value from setting where name = $1`
 )
 

@@ -3,8 +3,8 @@
 //
 // Reads use a pool; statements of every day are prepared on each connection.
 // Reads of single objects that would have to wait for a connection are answered
-// together.
-// Writes use one connection of their own (see [commit.Committer]): a group of
+// together. Objects are resealed by a connection of that pool, too.
+// All other writes use one connection of their own (see [commit.Committer]): a group of
 // changes is one transaction and one round trip, because every statement fails
 // by itself when it touches another number of rows than it has to. The answer
 // to a change comes after the commit has been flushed: synchronous_commit is
@@ -72,12 +72,7 @@ func Open(ctx context.Context, url string, o store.Options) (*Store, error) {
 	config = config.Copy()
 	config.MaxConns, config.MinConns, config.MinIdleConns = 1, 0, 0
 	config.ConnConfig.RuntimeParams["application_name"] = tag
-	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, sqlDurable); err != nil {
-			return err
-		}
-		return prepare(writerStatements...)(ctx, conn)
-	}
+	config.AfterConnect = prepare(writerStatements...)
 	if s.writes, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		s.reads.Close()
 		return nil, s.failure("open", err)
@@ -122,10 +117,13 @@ func parse(url string) (*pgxpool.Config, error) {
 const sqlDurable = `select set_config('synchronous_commit', 'on', false)
 	where current_setting('synchronous_commit') = 'off'`
 
-// prepare returns a function that prepares statements on a new connection,
-// where they are found by their text.
+// prepare returns a function that makes commits of a new connection durable and
+// prepares statements on it, where they are found by their text.
 func prepare(statements ...string) func(context.Context, *pgx.Conn) error {
 	return func(ctx context.Context, conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, sqlDurable); err != nil {
+			return err
+		}
 		for _, text := range statements {
 			if _, err := conn.Prepare(ctx, text, text); err != nil {
 				return fmt.Errorf("prepare: %w", err)
@@ -137,6 +135,14 @@ func prepare(statements ...string) func(context.Context, *pgx.Conn) error {
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, c store.Change) error {
+	if len(c.DropGenerations) > 0 {
+		if err := c.Check(); err != nil {
+			return err
+		}
+		if err := s.expectUnused(ctx, &c); err != nil {
+			return err
+		}
+	}
 	return s.committer.Commit(ctx, c)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/claviger/claviger/store"
@@ -17,14 +18,16 @@ const (
 	sqlInsertObject = `insert into object (domain, uid, type, state, algorithm, length_bits, usage_mask,
 		object_group, creator, initial_date, activation_date, deactivation_date, destroy_date,
 		revision, generation, material_version, material, attributes, mac)
-		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
+		where not exists (` + sqlClosed + `(?1, ?15))`
 
 	sqlUpdateObject = `update object set type = ?3, state = ?4, algorithm = ?5, length_bits = ?6, usage_mask = ?7,
 		object_group = ?8, creator = ?9, initial_date = ?10, activation_date = ?11, deactivation_date = ?12,
 		destroy_date = ?13, revision = ?14, generation = ?15,
 		material = case when ?17 is not null then ?17 when material_version = ?16 then material end,
 		material_version = ?16, attributes = ?18, mac = ?19
-		where domain = ?1 and uid = ?2 and revision = ?14 - 1`
+		where domain = ?1 and uid = ?2 and revision = ?14 - 1
+		and (generation = ?15 or not exists (` + sqlClosed + `(?1, ?15)))`
 
 	sqlDeleteObject = `delete from object where domain = ? and uid = ? and revision = ?`
 
@@ -62,11 +65,12 @@ const entriesAtOnce = 8
 
 var sqlInsertEntries = sqlInsertEntry + strings.Repeat(", "+sqlEntryRow, entriesAtOnce-1)
 
-// writer implements commit.Writer on the one connection for writing. Used by
-// the committer's goroutine only.
+// writer implements commit.Writer on the one connection for writing, which the
+// committer shares with Reseal.
 type writer struct {
-	conn *sql.Conn
-	// The statements of every day, prepared; the others are rare.
+	mu   sync.Mutex // held for a transaction
+	conn *sql.Conn  // guarded by mu
+	// The statements of every day, prepared; the others are rare. Guarded by mu.
 	statements map[string]*sql.Stmt
 }
 
@@ -79,7 +83,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	for _, text := range []string{
 		sqlBegin, sqlCommit, sqlRollback,
 		sqlInsertObject, sqlUpdateObject, sqlDeleteObject, sqlReleaseName, sqlTakeName,
-		sqlDropSide, sqlAddSide, sqlCounterChange, sqlInsertEntry, sqlInsertEntries,
+		sqlDropSide, sqlAddSide, sqlCounterChange, sqlInsertEntry, sqlInsertEntries, sqlReseal,
 	} {
 		st, err := conn.PrepareContext(ctx, text) //nolint:sqlclosecheck // close does
 		if err != nil {
@@ -97,6 +101,8 @@ const (
 )
 
 func (w *writer) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	var errs []error
 	for _, st := range w.statements {
 		errs = append(errs, st.Close())
@@ -106,10 +112,17 @@ func (w *writer) close() error {
 
 // Write implements commit.Writer.
 func (w *writer) Write(ctx context.Context, c *store.Change) error {
+	return w.transaction(ctx, func() error { return w.apply(ctx, c) })
+}
+
+// transaction makes durable what a function writes, or undoes it.
+func (w *writer) transaction(ctx context.Context, write func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if _, err := w.run(ctx, sqlBegin); err != nil {
 		return fmt.Errorf("sqlite: begin: %w", kind(err))
 	}
-	err := w.apply(ctx, c)
+	err := write()
 	if err != nil {
 		err = fmt.Errorf("sqlite: %w", err)
 	} else if _, cerr := w.run(context.WithoutCancel(ctx), sqlCommit); cerr != nil {
@@ -125,6 +138,8 @@ func (w *writer) Write(ctx context.Context, c *store.Change) error {
 // Settle implements commit.Writer. There is no transaction left: Write has
 // rolled it back.
 func (w *writer) Settle(ctx context.Context, node string) (int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	var last int64
 	if err := w.conn.QueryRowContext(ctx, sqlLastEntry, node).Scan(&last); err != nil {
 		return 0, fmt.Errorf("sqlite: read audit counter: %w", kind(err))
@@ -161,7 +176,13 @@ func (w *writer) must(ctx context.Context, verb string, miss error, text string,
 
 // apply writes the parts of a change, those first that others refer to.
 func (w *writer) apply(ctx context.Context, c *store.Change) error {
+	if err := w.applyClose(ctx, c); err != nil {
+		return err
+	}
 	if err := w.applyRegistry(ctx, c); err != nil {
+		return err
+	}
+	if err := w.applyDomainKeys(ctx, c); err != nil {
 		return err
 	}
 	if err := w.applyObjects(ctx, c); err != nil {
@@ -218,7 +239,7 @@ func (w *writer) applyObjects(ctx context.Context, c *store.Change) error {
 		}
 	}
 	for i := range c.Insert {
-		if err := w.must(ctx, "insert object", nil, sqlInsertObject, objectArgs(&c.Insert[i])...); err != nil {
+		if err := w.must(ctx, "insert object", store.ErrConflict, sqlInsertObject, objectArgs(&c.Insert[i])...); err != nil {
 			return err
 		}
 	}

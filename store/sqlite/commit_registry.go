@@ -34,10 +34,12 @@ const (
 
 	sqlAddSetting = `insert into setting (name, value) values (?, ?)`
 
-	sqlAddRecord = `insert into record (domain, kind, key, revision, created, expires, value) values (?, ?, ?, ?, ?, ?, ?)`
+	sqlAddRecord = `insert into record (domain, kind, key, revision, created, expires, generation, value)
+		select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 where not exists (` + sqlClosed + `(?1, ?7))`
 
-	sqlUpdateRecord = `update record set revision = ?4, expires = ?5, value = ?6
-		where domain = ?1 and kind = ?2 and key = ?3 and revision = ?4 - 1`
+	sqlUpdateRecord = `update record set revision = ?4, expires = ?5, generation = ?6, value = ?7
+		where domain = ?1 and kind = ?2 and key = ?3 and revision = ?4 - 1
+		and (generation = ?6 or not exists (` + sqlClosed + `(?1, ?6)))`
 
 	sqlDeleteRecord = `delete from record where domain = ? and kind = ? and key = ? and revision = ?`
 
@@ -98,10 +100,12 @@ func (w *writer) applyRegistry(ctx context.Context, c *store.Change) error {
 		do("delete record", store.ErrConflict, sqlDeleteRecord, r.Domain, r.Kind, r.Key, r.Revision)
 	}
 	for _, r := range c.AddRecords {
-		do("add record", nil, sqlAddRecord, r.Domain, r.Kind, r.Key, r.Revision, column.Micro(r.Created), optional(r.Expires), column.Bytes(r.Value))
+		do("add record", store.ErrConflict, sqlAddRecord, r.Domain, r.Kind, r.Key, r.Revision, column.Micro(r.Created), optional(r.Expires),
+			r.Generation, column.Bytes(r.Value))
 	}
 	for _, r := range c.UpdateRecords {
-		do("update record", store.ErrConflict, sqlUpdateRecord, r.Domain, r.Kind, r.Key, r.Revision, optional(r.Expires), column.Bytes(r.Value))
+		do("update record", store.ErrConflict, sqlUpdateRecord, r.Domain, r.Kind, r.Key, r.Revision, optional(r.Expires),
+			r.Generation, column.Bytes(r.Value))
 	}
 	return failed
 }

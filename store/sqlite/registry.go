@@ -32,7 +32,7 @@ const (
 	sqlAdministrators             = `select ` + adminColumns + ` from administrator order by name`
 
 	sqlDomainKeys = `select domain, generation, token, root_key, wrapped, created from domain_key
-		where domain = ? order by generation, token`
+		where ? in (domain, '') order by domain, generation, token`
 	sqlSetting = `select value from setting where name = ?`
 )
 

@@ -109,6 +109,14 @@ func Migrate(ctx context.Context, url string) error {
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, c store.Change) error {
+	if len(c.DropGenerations) > 0 {
+		if err := c.Check(); err != nil {
+			return err
+		}
+		if err := s.expectUnused(ctx, &c); err != nil {
+			return err
+		}
+	}
 	return s.committer.Commit(ctx, c)
 }
 

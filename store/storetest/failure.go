@@ -12,19 +12,24 @@ import (
 	"github.com/claviger/claviger/store/audit"
 )
 
-// reads calls one method of each kind.
+// reads calls one method of each kind, and what does not go through the
+// committer.
 func reads(s store.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"Object":  func(ctx context.Context) error { _, err := s.Object(ctx, "d", "1"); return err },
-		"Objects": func(ctx context.Context) error { _, err := s.Objects(ctx, "d", []string{"1"}); return err },
-		"Find":    func(ctx context.Context) error { _, err := s.Find(ctx, "d", store.Query{Limit: 1}); return err },
-		"Domain":  func(ctx context.Context) error { _, err := s.Domain(ctx, "d"); return err },
-		"Domains": func(ctx context.Context) error { _, err := s.Domains(ctx); return err },
-		"Setting": func(ctx context.Context) error { _, err := s.Setting(ctx, "d"); return err },
-		"Audit":   func(ctx context.Context) error { _, err := s.Audit(ctx, store.AuditQuery{Limit: 1}); return err },
-		"Count":   func(ctx context.Context) error { _, err := s.Count(ctx, "d"); return err },
-		"Ping":    s.Ping,
-		"Now":     func(ctx context.Context) error { _, err := s.Now(ctx); return err },
+		"Object":      func(ctx context.Context) error { _, err := s.Object(ctx, "d", "1"); return err },
+		"Objects":     func(ctx context.Context) error { _, err := s.Objects(ctx, "d", []string{"1"}); return err },
+		"Find":        func(ctx context.Context) error { _, err := s.Find(ctx, "d", store.Query{Limit: 1}); return err },
+		"Domain":      func(ctx context.Context) error { _, err := s.Domain(ctx, "d"); return err },
+		"Domains":     func(ctx context.Context) error { _, err := s.Domains(ctx); return err },
+		"Setting":     func(ctx context.Context) error { _, err := s.Setting(ctx, "d"); return err },
+		"Audit":       func(ctx context.Context) error { _, err := s.Audit(ctx, store.AuditQuery{Limit: 1}); return err },
+		"Count":       func(ctx context.Context) error { _, err := s.Count(ctx, "d"); return err },
+		"Generations": func(ctx context.Context) error { _, err := s.Generations(ctx); return err },
+		"Sealed":      func(ctx context.Context) error { _, err := s.Sealed(ctx, "d", 1, "", 1); return err },
+		"SealedCount": func(ctx context.Context) error { _, _, err := s.SealedCount(ctx, "d", 1); return err },
+		"Reseal":      func(ctx context.Context) error { _, err := s.Reseal(ctx, []store.Object{object("d", "1")}); return err },
+		"Ping":        s.Ping,
+		"Now":         func(ctx context.Context) error { _, err := s.Now(ctx); return err },
 	}
 }
 

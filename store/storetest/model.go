@@ -20,15 +20,24 @@ type model struct {
 	objects map[string]store.Object
 	names   map[string]string // value to identifier
 	left    map[string]int64  // limits; none without an entry
+	closed  map[int32]bool    // generations
 }
 
 func newModel() model {
-	return model{objects: map[string]store.Object{}, names: map[string]string{}, left: map[string]int64{}}
+	return model{map[string]store.Object{}, map[string]string{}, map[string]int64{}, map[int32]bool{}}
 }
 
 // commit does what the contract of Change says, to a copy.
 func (m model) commit(c store.Change) (model, error) {
-	n := model{maps.Clone(m.objects), maps.Clone(m.names), maps.Clone(m.left)}
+	n := model{maps.Clone(m.objects), maps.Clone(m.names), maps.Clone(m.left), maps.Clone(m.closed)}
+	for _, g := range c.DropGenerations {
+		if !m.closed[g.Generation] || m.under(g.Generation) > 0 {
+			return m, store.ErrInUse
+		}
+	}
+	for _, g := range c.CloseGenerations {
+		n.closed[g.Generation] = true
+	}
 	for _, r := range c.Delete {
 		if o, ok := n.objects[r.UID]; !ok || o.Revision != r.Revision {
 			return m, store.ErrConflict
@@ -46,11 +55,14 @@ func (m model) commit(c store.Change) (model, error) {
 		if _, ok := n.objects[o.UID]; ok {
 			return m, store.ErrExists
 		}
+		if n.closed[o.Generation] {
+			return m, store.ErrConflict
+		}
 		n.objects[o.UID] = o
 	}
 	for _, o := range c.Update {
 		old, ok := n.objects[o.UID]
-		if !ok || old.Revision != o.Revision-1 {
+		if !ok || old.Revision != o.Revision-1 || old.Generation != o.Generation && n.closed[o.Generation] {
 			return m, store.ErrConflict
 		}
 		if o.Material == nil && o.MaterialVersion == old.MaterialVersion {
@@ -85,6 +97,35 @@ func (m model) commit(c store.Change) (model, error) {
 	return n, nil
 }
 
+// reseal does what the contract of Reseal says, to a copy.
+func (m model) reseal(list []store.Object) (model, int, error) {
+	if len(list) > 0 && m.closed[list[0].Generation] {
+		return m, 0, store.ErrConflict
+	}
+	n, moved := m, 0
+	n.objects = maps.Clone(m.objects)
+	for _, o := range list {
+		old, ok := n.objects[o.UID]
+		if !ok || old.Revision != o.Revision-1 || (old.Material == nil) != (o.Material == nil) {
+			continue
+		}
+		old.Revision, old.Generation, old.Material, old.MAC = o.Revision, o.Generation, o.Material, o.MAC
+		n.objects[o.UID] = old
+		moved++
+	}
+	return n, moved, nil
+}
+
+// under counts the objects under a generation.
+func (m model) under(generation int32) (n int64) {
+	for _, o := range m.objects {
+		if o.Generation == generation {
+			n++
+		}
+	}
+	return n
+}
+
 // find gives identifiers in the order of Find.
 func (m model) find(q store.Query) []string {
 	var ids []string
@@ -115,7 +156,7 @@ func testModel(t *testing.T, c Config) {
 	rapid.Check(t, func(t *rapid.T) {
 		run++
 		w := &walk{store: s, domain: fmt.Sprintf("model-%d", run), model: newModel()}
-		t.Repeat(map[string]func(*rapid.T){"": w.compare, "commit": w.commit, "find": w.find})
+		t.Repeat(map[string]func(*rapid.T){"": w.compare, "commit": w.commit, "reseal": w.reseal, "find": w.find})
 	})
 }
 
@@ -129,6 +170,8 @@ type walk struct {
 var (
 	drawUID  = rapid.SampledFrom([]string{"a", "A", "b", "ä"})
 	drawName = rapid.SampledFrom([]string{"n", "N", "m"})
+	// drawGeneration is most often one that is never closed.
+	drawGeneration = rapid.SampledFrom([]int32{1, 1, 1, 1, 2, 3})
 )
 
 func (w *walk) drawObject(t *rapid.T) store.Object {
@@ -137,6 +180,7 @@ func (w *walk) drawObject(t *rapid.T) store.Object {
 	o.Initial = day.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "age")) * time.Microsecond)
 	o.MaterialVersion = rapid.Int32Range(1, 2).Draw(t, "version")
 	o.Material = rapid.SampledFrom([][]byte{nil, {}, []byte("x"), []byte("y")}).Draw(t, "material")
+	o.Generation = drawGeneration.Draw(t, "generation")
 	return o
 }
 
@@ -182,6 +226,13 @@ func (w *walk) drawChange(t *rapid.T) store.Change {
 		}
 		c.Counters = append(c.Counters, u)
 	}
+	ref := store.GenerationRef{Domain: w.domain, Generation: rapid.Int32Range(2, 3).Draw(t, "generation")}
+	switch rapid.IntRange(0, 15).Draw(t, "of a generation") {
+	case 0:
+		c.CloseGenerations = []store.GenerationRef{ref}
+	case 1, 2:
+		c.DropGenerations = []store.GenerationRef{ref}
+	}
 	return c
 }
 
@@ -198,12 +249,28 @@ func (w *walk) commit(t *rapid.T) {
 // sameKind accepts any error of the contract: which of several faults of a
 // change is reported is the backend's choice.
 func sameKind(err error) bool {
-	for _, k := range []error{store.ErrConflict, store.ErrExists, store.ErrNameTaken, store.ErrNotFound, store.ErrExhausted} {
+	for _, k := range []error{store.ErrConflict, store.ErrExists, store.ErrNameTaken, store.ErrNotFound, store.ErrExhausted, store.ErrInUse} {
 		if errors.Is(err, k) {
 			return true
 		}
 	}
 	return false
+}
+
+func (w *walk) reseal(t *rapid.T) {
+	var list []store.Object
+	generation := drawGeneration.Draw(t, "to")
+	for _, uid := range rapid.SliceOfNDistinct(drawUID, 0, 4, rapid.ID).Draw(t, "objects") {
+		o := w.drawObject(t)
+		o.UID, o.Generation, o.Revision = uid, generation, w.revision(t, uid)+1
+		list = append(list, o)
+	}
+	next, want, err := w.model.reseal(list)
+	got, gerr := w.store.Reseal(context.Background(), list)
+	if got != want || !errors.Is(gerr, err) {
+		t.Fatalf("Reseal(%+v): %d, %v, want %d, %v", list, got, gerr, want, err)
+	}
+	w.model = next
 }
 
 func (w *walk) find(t *rapid.T) {
@@ -240,5 +307,10 @@ func (w *walk) compare(t *rapid.T) {
 	}
 	if d := diff(w.model.left, left); d != "" {
 		t.Fatalf("counters (-want +got):\n%s", d)
+	}
+	for g := int32(1); g <= 3; g++ {
+		if n, _, err := w.store.SealedCount(context.Background(), w.domain, g); err != nil || n != w.model.under(g) {
+			t.Fatalf("SealedCount(%d): %d, %v, want %d", g, n, err, w.model.under(g))
+		}
 	}
 }

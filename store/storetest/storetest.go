@@ -19,6 +19,9 @@ import (
 type Config struct {
 	// Open returns a new, empty store with the options; the suite closes it.
 	Open func(t *testing.T, o store.Options) store.Store
+	// OpenNodes returns two stores on one new, empty database; the suite closes
+	// them. Nil when a database has one process.
+	OpenNodes func(t *testing.T) [2]store.Store
 	// OpenUnavailable opens a store and returns a function that takes its
 	// database away while the store is open. Nil when the backend cannot lose
 	// its database.
@@ -37,6 +40,7 @@ func Run(t *testing.T, c Config) {
 		{"counter", counterCases},
 		{"registry", registryCases},
 		{"record", recordCases},
+		{"generation", generationCases},
 		{"audit", auditCases},
 		{"commit", commitCases},
 	} {
@@ -51,6 +55,9 @@ func Run(t *testing.T, c Config) {
 	}
 	t.Run("audit numbers", func(t *testing.T) { t.Parallel(); testNumbers(t, c) })
 	t.Run("signer that fails", func(t *testing.T) { t.Parallel(); testSignFails(t, c) })
+	t.Run("generation closed against writers", func(t *testing.T) { t.Parallel(); testClose(t, c) })
+	t.Run("generation left while objects change", func(t *testing.T) { t.Parallel(); testReseal(t, c) })
+	t.Run("copies dropped by two nodes", func(t *testing.T) { t.Parallel(); testDropCopies(t, c) })
 	t.Run("closed store", func(t *testing.T) { t.Parallel(); testClosed(t, c) })
 	t.Run("unavailable database", func(t *testing.T) { t.Parallel(); testUnavailable(t, c) })
 	t.Run("model", func(t *testing.T) { t.Parallel(); testModel(t, c) })
@@ -73,6 +80,25 @@ func (c Config) open(t *testing.T, o store.Options) store.Store {
 		}
 	})
 	return s
+}
+
+// openNodes gives two nodes of one database, which are the same one when the
+// database has one process.
+func (c Config) openNodes(t *testing.T) [2]store.Store {
+	t.Helper()
+	if c.OpenNodes == nil {
+		s := c.open(t, store.Options{})
+		return [2]store.Store{s, s}
+	}
+	nodes := c.OpenNodes(t)
+	t.Cleanup(func() {
+		for _, s := range nodes {
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		}
+	})
+	return nodes
 }
 
 // day is a time with microseconds.

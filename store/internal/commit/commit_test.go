@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -174,5 +175,43 @@ func TestMergeLeavesTheChangesAlone(t *testing.T) {
 	m := merge(queue(change))
 	if m.Insert[0].UID != "a" || change.Insert[0].UID != "b" || len(change.AddSides[0].Value) != 300 || len(m.AddSides[0].Value) != 64 {
 		t.Errorf("merged %+v of %+v", m, change)
+	}
+}
+
+// TestMergeKnowsEveryPart gives two changes with one of everything.
+func TestMergeKnowsEveryPart(t *testing.T) {
+	t.Parallel()
+	var change store.Change
+	v := reflect.ValueOf(&change).Elem()
+	for i := range v.NumField() {
+		v.Field(i).Set(reflect.MakeSlice(v.Field(i).Type(), 1, 1))
+	}
+	change.Take = []store.Name{{Domain: "d", Value: "n", UID: "u"}}
+	other := change
+	other.Take = []store.Name{{Domain: "d", Value: "m", UID: "u"}}
+	m := reflect.ValueOf(merge(queue(change, other))).Elem()
+	for i := range m.NumField() {
+		if n := m.Field(i).Len(); n != 2 {
+			t.Errorf("%s of two changes has %d elements, want 2", m.Type().Field(i).Name, n)
+		}
+	}
+}
+
+// TestChangesOfOneGenerationWait pairs changes of the copies of a generation.
+func TestChangesOfOneGenerationWait(t *testing.T) {
+	t.Parallel()
+	copyOf := store.DomainKey{Domain: "d", Generation: 1, Token: "t"}
+	other := store.DomainKeyRef{Domain: "d", Generation: 1, Token: "u"}
+	ref := []store.GenerationRef{{Domain: "d", Generation: 1}}
+	all := queue(
+		store.Change{AddDomainKeys: []store.DomainKey{copyOf}},
+		store.Change{UpdateDomainKeys: []store.DomainKeyChange{{DomainKey: copyOf}}},
+		store.Change{DropDomainKeys: []store.DomainKeyRef{other}},
+		store.Change{CloseGenerations: ref},
+		store.Change{DropGenerations: ref},
+		store.Change{DropGenerations: []store.GenerationRef{{Domain: "d", Generation: 11}}},
+	)
+	if group, rest := take(all); len(group) != 2 || len(rest) != 4 {
+		t.Errorf("took %d and left %d, want 2 and 4", len(group), len(rest))
 	}
 }

@@ -78,8 +78,19 @@ func keys(c *store.Change) []string {
 	for _, r := range slices.Concat(c.AddAdministrators, c.UpdateAdmins) {
 		add("administrator", r.Name)
 	}
+	// What happens to copies is decided by how many there are of a generation.
+	generation := func(domain string, number int32) { add("generation", domain, fmt.Sprint(number)) }
 	for _, r := range c.AddDomainKeys {
-		add("key", r.Domain, r.Token, fmt.Sprint(r.Generation))
+		generation(r.Domain, r.Generation)
+	}
+	for _, r := range c.UpdateDomainKeys {
+		generation(r.Domain, r.Generation)
+	}
+	for _, r := range c.DropDomainKeys {
+		generation(r.Domain, r.Generation)
+	}
+	for _, r := range slices.Concat(c.CloseGenerations, c.DropGenerations) {
+		generation(r.Domain, r.Generation)
 	}
 	for _, r := range slices.Concat(c.AddSettings, c.PutSettings) {
 		add("setting", r.Name)
@@ -119,6 +130,10 @@ func merge(group []*request) *store.Change {
 		m.AddAdministrators = append(m.AddAdministrators, c.AddAdministrators...)
 		m.UpdateAdmins = append(m.UpdateAdmins, c.UpdateAdmins...)
 		m.AddDomainKeys = append(m.AddDomainKeys, c.AddDomainKeys...)
+		m.UpdateDomainKeys = append(m.UpdateDomainKeys, c.UpdateDomainKeys...)
+		m.DropDomainKeys = append(m.DropDomainKeys, c.DropDomainKeys...)
+		m.CloseGenerations = append(m.CloseGenerations, c.CloseGenerations...)
+		m.DropGenerations = append(m.DropGenerations, c.DropGenerations...)
 		m.AddSettings = append(m.AddSettings, c.AddSettings...)
 		m.PutSettings = append(m.PutSettings, c.PutSettings...)
 		m.AddRecords = append(m.AddRecords, c.AddRecords...)
