@@ -19,7 +19,7 @@ func input(m KeyMaterial, alg kmip.CryptographicAlgorithm) KeyInput {
 // pairOf makes a key pair on a curve, by Recommended Curve alone.
 func pairOf(t testing.TB, alg kmip.CryptographicAlgorithm, lengthBits int32, curve kmip.RecommendedCurve) (private, public KeyInput) {
 	t.Helper()
-	a, b, err := GenerateKeyPair(alg, lengthBits, curve)
+	a, b, err := GenerateKeyPair(alg, lengthBits, curve, nil)
 	if err != nil {
 		t.Fatalf("%v: %v", alg, err)
 	}

@@ -51,7 +51,7 @@ func TestConvert(t *testing.T) {
 			[]kmip.KeyFormatType{kmip.KeyFormatTypeX509, kmip.KeyFormatTypeRaw},
 		},
 	} {
-		private, public, err := GenerateKeyPair(c.algorithm, c.lengthBits, 0)
+		private, public, err := GenerateKeyPair(c.algorithm, c.lengthBits, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,8 +2,8 @@ package crypto
 
 import (
 	"crypto"
-	"crypto/rand"
 	"errors"
+	"io"
 
 	"github.com/cloudflare/circl/dh/x448"
 	"github.com/cloudflare/circl/sign/ed448"
@@ -162,17 +162,17 @@ func (k x448Private) agree(public any) ([]byte, error) {
 	return shared[:], nil
 }
 
-func generateEd448() (otherPrivate, error) {
-	_, key, err := ed448.GenerateKey(rand.Reader)
+func generateEd448(random io.Reader) (otherPrivate, error) {
+	_, key, err := ed448.GenerateKey(random)
 	if err != nil {
 		return nil, errGenerate(err)
 	}
 	return ed448Private{key}, nil
 }
 
-func generateX448() (otherPrivate, error) {
+func generateX448(random io.Reader) (otherPrivate, error) {
 	var secret [x448.Size]byte
-	if _, err := rand.Read(secret[:]); err != nil {
+	if _, err := io.ReadFull(random, secret[:]); err != nil {
 		return nil, errGenerate(err)
 	}
 	return newX448Private(secret[:])

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/asn1"
 	"errors"
+	"io"
 	"math/big"
 
 	"github.com/claviger/claviger/kmip"
@@ -237,7 +238,7 @@ const dhExponentBits = 512
 
 // generateDH makes a key: without a length of Q in a group of RFC 7919, with
 // one in a group of its own, as for DSA (FIPS 186-4 Appendix A.1).
-func generateDH(lengthBits, qBits int32) (otherPrivate, error) {
+func generateDH(lengthBits, qBits int32, random io.Reader) (otherPrivate, error) {
 	var g dhGroup
 	limit := new(big.Int).Lsh(big.NewInt(1), dhExponentBits)
 	if group, ok := safePrimeGroup(lengthBits); ok && (qBits == 0 || qBits == lengthBits-1) {
@@ -253,7 +254,7 @@ func generateDH(lengthBits, qBits int32) (otherPrivate, error) {
 		g = dhGroup{P: p.P, Q: p.Q, G: p.G}
 		limit = g.Q
 	}
-	x, err := rand.Int(rand.Reader, new(big.Int).Sub(limit, big.NewInt(1)))
+	x, err := rand.Int(random, new(big.Int).Sub(limit, big.NewInt(1)))
 	if err != nil {
 		return nil, errGenerate(err)
 	}

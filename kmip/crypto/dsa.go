@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/asn1"
 	"errors"
+	"io"
 	"math/big"
 	"time"
 
@@ -187,13 +188,13 @@ func generateGroup(alg kmip.CryptographicAlgorithm, lengthBits, qBits int32) (ds
 }
 
 // generateDSA makes a key in a group of its own.
-func generateDSA(lengthBits, qBits int32) (otherPrivate, error) {
+func generateDSA(lengthBits, qBits int32, random io.Reader) (otherPrivate, error) {
 	p, err := generateGroup(kmip.CryptographicAlgorithmDSA, lengthBits, qBits)
 	if err != nil {
 		return nil, err
 	}
 	k := &dsa.PrivateKey{PublicKey: dsa.PublicKey{Parameters: dsa.Parameters(p)}}
-	if err := dsa.GenerateKey(k, rand.Reader); err != nil {
+	if err := dsa.GenerateKey(k, random); err != nil {
 		return nil, errGenerate(err)
 	}
 	return dsaPrivate{k}, nil

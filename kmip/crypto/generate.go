@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"crypto/rand"
+	"fmt"
 	"io"
 	"math/bits"
 
@@ -94,7 +95,7 @@ func GenerateSymmetric(alg kmip.CryptographicAlgorithm, lengthBits int32, random
 	}
 	key := make([]byte, size)
 	if _, err := io.ReadFull(random, key); err != nil {
-		return nil, kmip.FailFrom(err, kmip.KindCryptographicFailure, "no random key")
+		return nil, fmt.Errorf("random key: %w", err)
 	}
 	if parity {
 		for i, b := range key {

@@ -7,22 +7,25 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
+	"io"
 
 	"github.com/claviger/claviger/kmip"
 )
 
 // GenerateKeyPair makes a key pair on a curve, or one that needs none: what
 // GenerateKeyPairWith does with the Recommended Curve alone.
-func GenerateKeyPair(alg kmip.CryptographicAlgorithm, lengthBits int32, curve kmip.RecommendedCurve) (private, public KeyMaterial, err error) {
+func GenerateKeyPair(alg kmip.CryptographicAlgorithm, lengthBits int32, curve kmip.RecommendedCurve, random io.Reader) (private, public KeyMaterial, err error) {
 	if curve == 0 {
-		return GenerateKeyPairWith(alg, lengthBits, nil)
+		return GenerateKeyPairWith(alg, lengthBits, nil, random)
 	}
 	domain := kmip.Structure(kmip.TagCryptographicDomainParameters, kmip.Enumeration(kmip.TagRecommendedCurve, curve))
-	return GenerateKeyPairWith(alg, lengthBits, &domain)
+	return GenerateKeyPairWith(alg, lengthBits, &domain, random)
 }
 
-// GenerateKeyPairWith makes a key pair with the randomness of the standard
-// library. domain is Cryptographic Domain Parameters (KMIP 2.1 §4.14), or nil.
+// GenerateKeyPairWith makes a key pair with numbers of random, of crypto/rand if
+// that is nil. The standard library uses them for RSA, the NIST curves and X25519 only in
+// programs that set GODEBUG cryptocustomrand=1, as Claviger does, and never in
+// FIPS mode; it takes those of its own module else. domain is Cryptographic Domain Parameters (KMIP 2.1 §4.14), or nil.
 //
 // KMIP 2.1 §6.1.9 (Create Key Pair):
 //
@@ -45,7 +48,10 @@ func GenerateKeyPair(alg kmip.CryptographicAlgorithm, lengthBits int32, curve km
 //
 // Returns KindAttributeValue for algorithms, lengths and curves that are not
 // there. The results are the caller's to destroy.
-func GenerateKeyPairWith(alg kmip.CryptographicAlgorithm, lengthBits int32, domain *kmip.Item) (private, public KeyMaterial, err error) {
+func GenerateKeyPairWith(alg kmip.CryptographicAlgorithm, lengthBits int32, domain *kmip.Item, random io.Reader) (private, public KeyMaterial, err error) {
+	if random == nil {
+		random = rand.Reader
+	}
 	var curve kmip.RecommendedCurve
 	var qBits int32
 	if domain != nil {
@@ -58,28 +64,28 @@ func GenerateKeyPairWith(alg kmip.CryptographicAlgorithm, lengthBits int32, doma
 		if lengthBits < 1024 || lengthBits > 8192 || lengthBits%8 != 0 {
 			return private, public, errKeyLength(alg, lengthBits)
 		}
-		key, err := rsa.GenerateKey(rand.Reader, int(lengthBits))
+		key, err := rsa.GenerateKey(random, int(lengthBits))
 		if err != nil {
 			return private, public, errGenerate(err)
 		}
 		return pair(key, kmip.KeyFormatTypePKCS1, kmip.KeyFormatTypePKCS1)
 	case kmip.CryptographicAlgorithmDSA:
-		key, err := generateDSA(lengthBits, qBits)
+		key, err := generateDSA(lengthBits, qBits, random)
 		if err != nil {
 			return private, public, err
 		}
 		return pair(key, kmip.KeyFormatTypeTransparentDSAPrivateKey, kmip.KeyFormatTypeTransparentDSAPublicKey)
 	case kmip.CryptographicAlgorithmDH:
-		key, err := generateDH(lengthBits, qBits)
+		key, err := generateDH(lengthBits, qBits, random)
 		if err != nil {
 			return private, public, err
 		}
 		return pair(key, kmip.KeyFormatTypeTransparentDHPrivateKey, kmip.KeyFormatTypeTransparentDHPublicKey)
 	case kmip.CryptographicAlgorithmEC, kmip.CryptographicAlgorithmECDSA, kmip.CryptographicAlgorithmECDH,
 		kmip.CryptographicAlgorithmEd25519, kmip.CryptographicAlgorithmEd448:
-		return generateOnCurve(alg, lengthBits, curve)
+		return generateOnCurve(alg, lengthBits, curve, random)
 	default:
-		if key, ok, err := generateQuantum(alg, lengthBits); ok {
+		if key, ok, err := generateQuantum(alg, lengthBits, random); ok {
 			if err != nil {
 				return private, public, err
 			}
@@ -90,7 +96,7 @@ func GenerateKeyPairWith(alg kmip.CryptographicAlgorithm, lengthBits int32, doma
 }
 
 // generateOnCurve makes a key of the algorithms that work on curves.
-func generateOnCurve(alg kmip.CryptographicAlgorithm, lengthBits int32, curve kmip.RecommendedCurve) (private, public KeyMaterial, err error) {
+func generateOnCurve(alg kmip.CryptographicAlgorithm, lengthBits int32, curve kmip.RecommendedCurve, random io.Reader) (private, public KeyMaterial, err error) {
 	var key halves
 	privateFormat := kmip.KeyFormatTypePKCS8
 	switch edwards := edwardsCurves[alg]; {
@@ -102,16 +108,16 @@ func generateOnCurve(alg kmip.CryptographicAlgorithm, lengthBits int32, curve km
 	signs := alg == kmip.CryptographicAlgorithmECDSA || isEdwards(alg)
 	switch {
 	case curve == kmip.RecommendedCurveCURVE25519 && signs:
-		_, key, err = ed25519.GenerateKey(rand.Reader)
+		_, key, err = ed25519.GenerateKey(random)
 	case curve == kmip.RecommendedCurveCURVE448 && signs:
-		key, err = generateEd448()
+		key, err = generateEd448(random)
 	case curve == kmip.RecommendedCurveCURVE25519:
-		key, err = ecdh.X25519().GenerateKey(rand.Reader)
+		key, err = ecdh.X25519().GenerateKey(random)
 	case curve == kmip.RecommendedCurveCURVE448:
-		key, err = generateX448()
+		key, err = generateX448(random)
 	case curve == kmip.RecommendedCurveSECP256K1:
 		privateFormat = kmip.KeyFormatTypeECPrivateKey
-		key, err = generateKoblitz()
+		key, err = generateKoblitz(random)
 	default:
 		if curve == 0 {
 			curve = curveOfLength(lengthBits)
@@ -121,7 +127,7 @@ func generateOnCurve(alg kmip.CryptographicAlgorithm, lengthBits int32, curve km
 			return private, public, errCurve(alg)
 		}
 		privateFormat = kmip.KeyFormatTypeECPrivateKey
-		key, err = ecdsa.GenerateKey(c, rand.Reader)
+		key, err = ecdsa.GenerateKey(c, random)
 	}
 	if err != nil {
 		return private, public, errGenerate(err)

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"encoding/asn1"
 	"errors"
+	"io"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
@@ -155,8 +156,8 @@ func (k koblitzPrivate) agree(public any) ([]byte, error) {
 	return secp256k1.GenerateSharedSecret(k.PrivateKey, other.PublicKey), nil
 }
 
-func generateKoblitz() (otherPrivate, error) {
-	k, err := secp256k1.GeneratePrivateKey()
+func generateKoblitz(random io.Reader) (otherPrivate, error) {
+	k, err := secp256k1.GeneratePrivateKeyFromRand(random)
 	if err != nil {
 		return nil, errGenerate(err)
 	}

@@ -3,6 +3,7 @@ package crypto
 import (
 	"crypto"
 	"crypto/rand"
+	"io"
 
 	"filippo.io/mldsa"
 
@@ -53,8 +54,13 @@ func (s mldsaSet) public(b []byte) (otherKey, error) {
 	return mldsaPublic{s, key}, nil
 }
 
-func (s mldsaSet) generate() (otherPrivate, error) {
-	key, err := mldsa.GenerateKey(s.parameters)
+func (s mldsaSet) generate(random io.Reader) (otherPrivate, error) {
+	seed := make([]byte, mldsa.PrivateKeySize)
+	defer clear(seed)
+	if _, err := io.ReadFull(random, seed); err != nil {
+		return nil, err
+	}
+	key, err := mldsa.NewPrivateKey(s.parameters, seed)
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,8 @@ package crypto
 import (
 	"crypto"
 	"crypto/mlkem"
-	"crypto/rand"
 	"errors"
+	"io"
 
 	"github.com/cloudflare/circl/kem/mlkem/mlkem512"
 
@@ -106,10 +106,10 @@ func (s mlkemSet) public(b []byte) (otherKey, error) {
 	return mlkemPublic{s, append([]byte(nil), b...)}, nil
 }
 
-func (s mlkemSet) generate() (otherPrivate, error) {
+func (s mlkemSet) generate(random io.Reader) (otherPrivate, error) {
 	seed := make([]byte, mlkem.SeedSize)
 	defer clear(seed)
-	if _, err := rand.Read(seed); err != nil {
+	if _, err := io.ReadFull(random, seed); err != nil {
 		return nil, err
 	}
 	return s.private(seed)

@@ -267,7 +267,7 @@ func TestGenerateOtherPairs(t *testing.T) {
 		{"Ed25519 as ECDSA", kmip.CryptographicAlgorithmECDSA, 0, domain(kmip.RecommendedCurveCURVE25519, 0), 256, kmip.KeyFormatTypePKCS8, kmip.KeyFormatTypeX509},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			private, public, err := GenerateKeyPairWith(c.alg, c.bits, c.domain)
+			private, public, err := GenerateKeyPairWith(c.alg, c.bits, c.domain, nil)
 			if c.want == 0 {
 				if err == nil || kmip.KindOf(err) != kmip.KindAttributeValue {
 					t.Errorf("error = %v", err)

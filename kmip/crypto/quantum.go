@@ -3,6 +3,7 @@ package crypto
 import (
 	"encoding/asn1"
 	"errors"
+	"io"
 
 	"github.com/claviger/claviger/kmip"
 )
@@ -79,7 +80,7 @@ type quantumAlgorithm struct {
 	parameterSet
 	private  func([]byte) (otherPrivate, error) // of Raw
 	public   func([]byte) (otherKey, error)
-	generate func() (otherPrivate, error)
+	generate func(random io.Reader) (otherPrivate, error)
 	pkcs8    func(parameters, key []byte) (otherPrivate, error)
 }
 
@@ -95,12 +96,12 @@ var quantumAlgorithms = func() map[kmip.CryptographicAlgorithm]quantumAlgorithm 
 }()
 
 // generateQuantum makes a key pair; ok is false for other algorithms.
-func generateQuantum(alg kmip.CryptographicAlgorithm, lengthBits int32) (key otherPrivate, ok bool, err error) {
+func generateQuantum(alg kmip.CryptographicAlgorithm, lengthBits int32, random io.Reader) (key otherPrivate, ok bool, err error) {
 	a, ok := quantumAlgorithms[alg]
 	if !ok {
 		return nil, false, nil
 	}
-	if key, err = a.generate(); err != nil {
+	if key, err = a.generate(random); err != nil {
 		return nil, true, errGenerate(err)
 	}
 	if lengthBits != 0 && lengthBits != key.lengthBits() && lengthBits != a.named {

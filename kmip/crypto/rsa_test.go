@@ -11,7 +11,7 @@ import (
 // rsaPair makes a small pair: the fastest that is allowed.
 func rsaPair(t testing.TB) (private, public KeyMaterial) {
 	t.Helper()
-	private, public, err := GenerateKeyPair(kmip.CryptographicAlgorithmRSA, 1024, 0)
+	private, public, err := GenerateKeyPair(kmip.CryptographicAlgorithmRSA, 1024, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

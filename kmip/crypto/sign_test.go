@@ -23,7 +23,7 @@ func TestSignaturesVerify(t *testing.T) {
 		{"Ed25519", kmip.CryptographicAlgorithmEd25519, 256, kmip.CryptographicParameters{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			private, public, err := GenerateKeyPair(c.alg, c.bits, 0)
+			private, public, err := GenerateKeyPair(c.alg, c.bits, 0, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"errors"
+	"io"
 	"strconv"
 
 	"github.com/cloudflare/circl/sign/slhdsa"
@@ -77,8 +78,8 @@ func (s slhdsaSet) pkcs8(parameters, key []byte) (otherPrivate, error) {
 	return s.private(key)
 }
 
-func (s slhdsaSet) generate() (otherPrivate, error) {
-	_, key, err := slhdsa.GenerateKey(rand.Reader, s.id)
+func (s slhdsaSet) generate(random io.Reader) (otherPrivate, error) {
+	_, key, err := slhdsa.GenerateKey(random, s.id)
 	if err != nil {
 		return nil, err
 	}

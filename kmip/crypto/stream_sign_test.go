@@ -20,7 +20,7 @@ func signingKey(t testing.TB, a kmip.CryptographicAlgorithm) SignatureRequest {
 	case kmip.CryptographicAlgorithmEd25519:
 		bits = 256
 	}
-	private, _, err := GenerateKeyPair(a, bits, curve)
+	private, _, err := GenerateKeyPair(a, bits, curve, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
