@@ -15,6 +15,18 @@ const (
 	ActionKeyShow        = "key.show"
 	ActionKeyRevoke      = "key.revoke"
 	ActionKeyDestroy     = "key.destroy"
+	ActionDomainProtect  = "domain.protect"
+	ActionDomainRotate   = "domain.rotate-key"
+	ActionRootShow       = "root.show"
+	ActionRootEnroll     = "root.enroll"
+	ActionRootRotate     = "root.rotate"
+	ActionRootRetire     = "root.retire"
+	ActionRootReinstate  = "root.reinstate"
+	ActionRootForget     = "root.forget"
+	ActionRootRemoveKey  = "root.remove-key"
+	ActionRootRetry      = "root.retry"
+	ActionJobList        = "job.list"
+	ActionJobControl     = "job.control"
 	ActionAuthentication = "authenticate" // only ever recorded, never asked for
 )
 
@@ -39,7 +51,8 @@ func set(names ...string) map[string]bool {
 
 var administrative = set(ActionStatus, ActionDomainCreate, ActionDomainList, ActionClientCreate, ActionClientList,
 	ActionClientRevoke, ActionUserCreate, ActionAuditList, ActionReportRun, ActionKeyList, ActionKeyShow,
-	ActionKeyRevoke, ActionKeyDestroy)
+	ActionKeyRevoke, ActionKeyDestroy, ActionDomainProtect, ActionDomainRotate, ActionRootShow, ActionRootEnroll, ActionRootRotate,
+	ActionRootRetire, ActionRootReinstate, ActionRootForget, ActionRootRemoveKey, ActionRootRetry, ActionJobList, ActionJobControl)
 
 var roles = map[string]role{
 	RoleFull:          {kind: KindClient, all: true},

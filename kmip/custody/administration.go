@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/claviger/claviger/hsm/seal"
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody/pki"
 	"github.com/claviger/claviger/kmip/secret"
@@ -44,10 +45,14 @@ func (s *Service) ReadStatus(ctx context.Context, sc *Scope) error {
 	return s.administer(ctx, sc, policy.ActionStatus, "", func() (store.Change, error) { return store.Change{}, nil })
 }
 
-// CreateDomain adds a domain and makes its key.
-func (s *Service) CreateDomain(ctx context.Context, sc *Scope, name string) error {
+// CreateDomain adds a domain and makes its key, in the mode that is configured
+// when mode is empty.
+func (s *Service) CreateDomain(ctx context.Context, sc *Scope, name string, mode seal.Mode) error {
 	return s.administer(ctx, sc, policy.ActionDomainCreate, name, func() (store.Change, error) {
 		if err := checkName("domain", name); err != nil {
+			return store.Change{}, err
+		}
+		if err := checkMode(mode); err != nil {
 			return store.Change{}, err
 		}
 		if name == SystemDomain {
@@ -58,7 +63,7 @@ func (s *Service) CreateDomain(ctx context.Context, sc *Scope, name string) erro
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return store.Change{}, err
 		}
-		if err := s.sealer.EnsureDomain(ctx, name); err != nil {
+		if err := s.sealer.EnsureDomain(ctx, name, mode); err != nil {
 			return store.Change{}, err
 		}
 		return store.Change{AddDomains: []store.Domain{{Name: name, Created: sc.Now.Truncate(time.Microsecond)}}}, nil
@@ -67,7 +72,7 @@ func (s *Service) CreateDomain(ctx context.Context, sc *Scope, name string) erro
 
 // ensureDomain makes a domain that is not there, without asking anybody.
 func (s *Service) ensureDomain(ctx context.Context, sc *Scope, name string) error {
-	if err := s.sealer.EnsureDomain(ctx, name); err != nil {
+	if err := s.sealer.EnsureDomain(ctx, name, ""); err != nil {
 		return err
 	}
 	if _, err := s.store.Domain(ctx, name); !errors.Is(err, store.ErrNotFound) {

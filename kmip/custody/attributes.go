@@ -299,6 +299,9 @@ func (m *managed) modify(i int, at kmip.Attribute, now time.Time) (kmip.Attribut
 			m.attrs = m.attrs.Set(kmip.Boolean(kmip.TagAlwaysSensitive, false))
 		}
 	case kmip.TagExtractable:
+		if at.Value.Bool() && m.resident() {
+			return at, kmip.Fail(kmip.KindAttributeValue, "a key that lives in hardware is not extractable")
+		}
 		if at.Value.Bool() {
 			m.attrs = m.attrs.Set(kmip.Boolean(kmip.TagNeverExtractable, false))
 		}

@@ -2,7 +2,7 @@ package custody
 
 import (
 	"context"
-	"crypto/rand"
+	"io"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/crypto"
@@ -15,38 +15,49 @@ import (
 func (s *Service) Create(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes) (string, error) {
 	var uid string
 	err := s.do(ctx, sc, "Create", func() (outcome, error) {
-		m, err := s.create(ctx, sc, typ, attrs)
+		m, where, err := s.create(ctx, sc, typ, attrs)
 		if err != nil {
 			return outcome{}, err
 		}
 		uid = m.row.UID
-		return outcome{uid: uid, change: s.insert(m)}, nil
+		change := s.insert(m)
+		settle(&change, where)
+		return outcome{uid: uid, change: change}, nil
 	})
 	return uid, err
 }
 
-func (s *Service) create(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes) (*managed, error) {
+func (s *Service) create(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes) (m *managed, where residence, err error) {
 	if err := s.authorize(sc, "Create", policy.Resource{Type: uint32(typ)}); err != nil {
-		return nil, err
+		return nil, where, err
 	}
-	attrs, err := s.withDefaults(ctx, sc, typ, attrs)
+	attrs, hardware, err := s.takeStorage(ctx, sc, attrs)
 	if err != nil {
-		return nil, err
+		return nil, where, err
+	}
+	if attrs, err = s.withDefaults(ctx, sc, typ, attrs); err != nil {
+		return nil, where, err
 	}
 	if err := checkCreation(attrs); err != nil {
-		return nil, err
+		return nil, where, err
 	}
-	switch typ {
-	case kmip.ObjectTypeSymmetricKey:
-		return s.newSymmetricKey(ctx, sc, attrs)
-	case kmip.ObjectTypeSecretData:
-		return s.newSecretData(ctx, sc, attrs)
+	switch {
+	case typ == kmip.ObjectTypeSymmetricKey && hardware:
+		return s.newResidentKey(ctx, sc, attrs, kmip.Dates{})
+	case typ == kmip.ObjectTypeSymmetricKey:
+		m, err = s.newSymmetricKey(ctx, sc, attrs)
+	case typ == kmip.ObjectTypeSecretData && hardware:
+		err = kmip.Fail(kmip.KindStorageMask, "secret data does not live in hardware")
+	case typ == kmip.ObjectTypeSecretData:
+		m, err = s.newSecretData(ctx, sc, attrs)
+	default:
+		err = kmip.Fail(kmip.KindObjectType, "Create makes symmetric keys and secret data")
 	}
-	return nil, kmip.Fail(kmip.KindObjectType, "Create makes symmetric keys and secret data")
+	return m, where, err
 }
 
 func (s *Service) newSymmetricKey(ctx context.Context, sc *Scope, attrs kmip.Attributes) (*managed, error) {
-	n, err := generate(attrs)
+	n, err := generate(attrs, s.random)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +67,7 @@ func (s *Service) newSymmetricKey(ctx context.Context, sc *Scope, attrs kmip.Att
 
 // generate makes a symmetric key as attributes say, of 256 bits of AES where they
 // do not; the caller destroys the value.
-func generate(attrs kmip.Attributes) (newborn, error) {
+func generate(attrs kmip.Attributes, random io.Reader) (newborn, error) {
 	alg := kmip.CryptographicAlgorithm(attrs.Uint32(kmip.TagCryptographicAlgorithm))
 	if alg == 0 {
 		alg = kmip.CryptographicAlgorithmAES
@@ -65,7 +76,7 @@ func generate(attrs kmip.Attributes) (newborn, error) {
 	if length == 0 {
 		length = defaultLength(alg)
 	}
-	key, err := crypto.GenerateSymmetric(alg, length, rand.Reader)
+	key, err := crypto.GenerateSymmetric(alg, length, random)
 	if err != nil {
 		return newborn{}, err
 	}
@@ -74,6 +85,16 @@ func generate(attrs kmip.Attributes) (newborn, error) {
 		typ: kmip.ObjectTypeSymmetricKey, attrs: attrs, value: value, algorithm: alg, length: length,
 		format: kmip.KeyFormatTypeRaw, generated: true,
 	}, nil
+}
+
+// randomFailure tells a generator that cannot be had now from a key that cannot be
+// made.
+func (s *Service) randomFailure(ctx context.Context, err error) error {
+	if !isUnavailable(err) {
+		return err
+	}
+	s.log.ErrorContext(ctx, "there are no random numbers for a key", "error", err)
+	return kmip.FailFrom(err, kmip.KindUnavailable, "temporarily unavailable; try again")
 }
 
 // maxSecretBits bounds generated secret data.
@@ -92,7 +113,9 @@ func (s *Service) newSecretData(ctx context.Context, sc *Scope, attrs kmip.Attri
 		return nil, kmip.Fail(kmip.KindAttributeValue, "secret data has whole bytes, %d bits at most", maxSecretBits)
 	}
 	b := make([]byte, length/8)
-	_, _ = rand.Read(b) // never fails
+	if _, err := io.ReadFull(s.random, b); err != nil {
+		return nil, err
+	}
 	value := &kmip.Object{
 		Type: kmip.ObjectTypeSecretData, SecretDataType: kmip.SecretDataTypeSeed,
 		Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: secret.New(b), LengthBits: length},

@@ -17,6 +17,18 @@ func (s *Service) CreateKeyPair(ctx context.Context, sc *Scope, common, private,
 		if err := s.authorize(sc, "CreateKeyPair", policy.Resource{Type: uint32(kmip.ObjectTypePrivateKey)}); err != nil {
 			return outcome{}, err
 		}
+		common, hardware, err := s.takeStorage(ctx, sc, common)
+		if err != nil {
+			return outcome{}, err
+		}
+		own := private.Has(kmip.TagProtectionStorageMask)
+		private, alone, err := s.takeStorage(ctx, sc, private)
+		if err != nil {
+			return outcome{}, err
+		}
+		if !own {
+			alone = alone || hardware
+		}
 		forPrivate, err := s.withDefaults(ctx, sc, kmip.ObjectTypePrivateKey, merge(common, private))
 		if err != nil {
 			return outcome{}, err
@@ -25,12 +37,14 @@ func (s *Service) CreateKeyPair(ctx context.Context, sc *Scope, common, private,
 		if err != nil {
 			return outcome{}, err
 		}
-		priv, pub, err := s.createPair(ctx, sc, forPrivate, forPublic)
+		priv, pub, where, err := s.createPair(ctx, sc, forPrivate, forPublic, alone)
 		if err != nil {
 			return outcome{}, err
 		}
 		privateUID, publicUID = priv.row.UID, pub.row.UID
-		return outcome{uid: privateUID, change: s.insert(priv, pub)}, nil
+		change := s.insert(priv, pub)
+		settle(&change, where)
+		return outcome{uid: privateUID, change: change}, nil
 	})
 	return privateUID, publicUID, err
 }
@@ -47,17 +61,18 @@ func merge(common, own kmip.Attributes) kmip.Attributes {
 	return append(all, own...)
 }
 
-func (s *Service) createPair(ctx context.Context, sc *Scope, private, public kmip.Attributes) (priv, pub *managed, err error) {
+// createPair makes a pair of which the private half lives in a token, or not.
+func (s *Service) createPair(ctx context.Context, sc *Scope, private, public kmip.Attributes, hardware bool) (priv, pub *managed, where residence, err error) {
 	for _, attrs := range []kmip.Attributes{private, public} {
 		if err := checkCreation(attrs); err != nil {
-			return nil, nil, err
+			return nil, nil, where, err
 		}
 	}
 	for _, tag := range []kmip.Tag{kmip.TagCryptographicAlgorithm, kmip.TagCryptographicLength, kmip.TagCryptographicDomainParameters} {
 		a, hasA := private.Get(tag)
 		b, hasB := public.Get(tag)
 		if hasA && hasB && !a.Equal(b) {
-			return nil, nil, kmip.Fail(kmip.KindAttributeValue, "%s is the same for both keys of a pair", tag.Title())
+			return nil, nil, where, kmip.Fail(kmip.KindAttributeValue, "%s is the same for both keys of a pair", tag.Title())
 		}
 		if hasA && !hasB {
 			public = append(public, kmip.NewAttribute(a))
@@ -76,27 +91,51 @@ func (s *Service) createPair(ctx context.Context, sc *Scope, private, public kmi
 		c, _ := d.Field(kmip.TagRecommendedCurve)
 		curve = kmip.RecommendedCurve(c.Uint32())
 	}
-	if length == 0 && curve == 0 {
+	if length == 0 && curve == 0 && takesLength(alg) {
 		length = defaultLength(alg)
 	}
-	privateKey, publicKey, err := crypto.GenerateKeyPair(alg, length, curve)
-	if err != nil {
-		return nil, nil, err
+	var publicKey crypto.KeyMaterial
+	if hardware {
+		own := slices.Clone(private).Remove(kmip.TagCryptographicAlgorithm, kmip.TagCryptographicLength)
+		priv, where, publicKey, err = s.newResidentPair(ctx, sc, alg, length, curve, own)
+	} else {
+		priv, publicKey, err = s.newPrivateKey(ctx, sc, alg, length, curve, private)
 	}
-	if priv, err = s.makePairKey(ctx, sc, kmip.ObjectTypePrivateKey, private, alg, privateKey); err != nil {
-		return nil, nil, err
+	if err != nil {
+		return nil, nil, where, err
 	}
 	if pub, err = s.makePairKey(ctx, sc, kmip.ObjectTypePublicKey, public, alg, publicKey); err != nil {
-		return nil, nil, err
+		return nil, nil, where, err
 	}
 	priv.attrs = priv.attrs.Add(kmip.NewAttribute(kmip.LinkValue{Type: kmip.LinkTypePublicKeyLink, Target: pub.row.UID}.Item()))
 	pub.attrs = pub.attrs.Add(kmip.NewAttribute(kmip.LinkValue{Type: kmip.LinkTypePrivateKeyLink, Target: priv.row.UID}.Item()))
 	for _, m := range []*managed{priv, pub} {
 		if err := s.write(ctx, m); err != nil {
-			return nil, nil, err
+			return nil, nil, where, err
 		}
 	}
-	return priv, pub, nil
+	return priv, pub, where, nil
+}
+
+// takesLength tells which algorithms of key pairs there are in several lengths:
+// the names of others say it.
+func takesLength(alg kmip.CryptographicAlgorithm) bool {
+	switch alg {
+	case kmip.CryptographicAlgorithmRSA, kmip.CryptographicAlgorithmDSA, kmip.CryptographicAlgorithmDH,
+		kmip.CryptographicAlgorithmEC, kmip.CryptographicAlgorithmECDSA, kmip.CryptographicAlgorithmECDH:
+		return true
+	}
+	return false
+}
+
+// newPrivateKey makes a private key, and the value of its public half.
+func (s *Service) newPrivateKey(ctx context.Context, sc *Scope, alg kmip.CryptographicAlgorithm, length int32, curve kmip.RecommendedCurve, attrs kmip.Attributes) (*managed, crypto.KeyMaterial, error) {
+	private, public, err := crypto.GenerateKeyPair(alg, length, curve, s.random)
+	if err != nil {
+		return nil, public, s.randomFailure(ctx, err)
+	}
+	m, err := s.makePairKey(ctx, sc, kmip.ObjectTypePrivateKey, attrs, alg, private)
+	return m, public, err
 }
 
 func (s *Service) makePairKey(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes, alg kmip.CryptographicAlgorithm, k crypto.KeyMaterial) (*managed, error) {

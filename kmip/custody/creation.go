@@ -47,6 +47,8 @@ type newborn struct {
 	credential kmip.CredentialType
 	// system tells that it is an object of the server's own (KMIP 3.0).
 	system bool
+	// resident tells that the key lives in a token; the value says where.
+	resident bool
 }
 
 // checkCreation refuses attributes that a client may not give at creation.
@@ -155,8 +157,10 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 	} else {
 		var converted *kmip.Object
 		var err error
-		n, converted, err = inRequestedFormat(sc, n)
-		defer converted.Destroy()
+		if !n.resident {
+			n, converted, err = inRequestedFormat(sc, n)
+			defer converted.Destroy()
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -230,7 +234,11 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 	}
 	if n.generated {
 		put(kmip.DateTime(kmip.TagOriginalCreationDate, sc.Now))
-		put(randomNumberGenerator())
+		if n.resident { // the token's
+			put(kmip.Structure(kmip.TagRandomNumberGenerator, kmip.Enumeration(kmip.TagRNGAlgorithm, kmip.RNGAlgorithmUnspecified)))
+		} else {
+			put(randomNumberGenerator())
+		}
 	}
 	put(kmip.Interval(kmip.TagLeaseTime, s.lease))
 	if !a.Has(kmip.TagCryptographicUsageMask) && hasUsageMask(n) {
@@ -248,7 +256,11 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 	if n.typ == kmip.ObjectTypeOpaqueObject {
 		put(kmip.Enumeration(kmip.TagOpaqueDataType, n.value.OpaqueDataType))
 	}
-	put(kmip.Mask(kmip.TagProtectionStorageMask, kmip.ProtectionStorageMaskSoftware))
+	storage := kmip.ProtectionStorageMaskSoftware
+	if n.resident {
+		storage = kmip.ProtectionStorageMaskHardware
+	}
+	put(kmip.Mask(kmip.TagProtectionStorageMask, storage))
 	if n.value.Key != nil && !n.value.HasValue() {
 		put(kmip.Boolean(kmip.TagKeyValuePresent, false))
 	}
@@ -263,6 +275,11 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 		return nil, err
 	}
 	if !n.system {
+		if st, err := s.standing(ctx, sc.Domain); err != nil {
+			return nil, err
+		} else if st.hardware && !n.resident && livesInTokens(n.typ) {
+			return nil, kmip.Fail(kmip.KindStorageMask, "the keys of this domain live in hardware, and one that was not made there cannot")
+		}
 		if err := s.constrained(ctx, sc.Domain, n.typ, a); err != nil {
 			return nil, err
 		}
@@ -370,6 +387,9 @@ func (m *managed) sides() []store.SideRow {
 	var rows []store.SideRow
 	add := func(kind, value string) {
 		rows = append(rows, store.SideRow{Domain: m.row.Domain, Side: store.Side{UID: m.row.UID, Kind: kind, Value: value}})
+	}
+	if m.lives != "" {
+		add(store.SideToken, m.lives)
 	}
 	if rotates(m.attrs) {
 		add(store.SideRotate, automatic)

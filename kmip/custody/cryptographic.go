@@ -49,6 +49,10 @@ func (s *Service) cipher(ctx context.Context, sc *Scope, action, uid string, arg
 				return o, err
 			}
 		}
+		if m.resident() {
+			result, err = s.residentCipher(ctx, m, args, mask == kmip.CryptographicUsageMaskEncrypt)
+			return o, err
+		}
 		r, value, err := s.cipherRequest(ctx, sc, action, m, args)
 		if err != nil {
 			return o, err

@@ -16,10 +16,15 @@ package custody
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/claviger/claviger/hsm"
 	"github.com/claviger/claviger/hsm/seal"
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/secret"
@@ -30,12 +35,16 @@ import (
 // Sealer keeps material and authenticates records under the key of a domain.
 // *seal.Ring is one.
 type Sealer interface {
-	EnsureDomain(ctx context.Context, domain string) error
+	EnsureDomain(ctx context.Context, domain string, mode seal.Mode) error
 	Current(ctx context.Context, domain string) (int32, error)
 	SealAt(ctx context.Context, domain string, generation int32, b seal.Binding, plaintext *secret.Bytes) ([]byte, error)
 	Open(ctx context.Context, domain string, generation int32, b seal.Binding, sealed []byte) (*secret.Bytes, error)
 	MAC(ctx context.Context, domain string, generation int32, message []byte) ([]byte, error)
 	VerifyMAC(ctx context.Context, domain string, generation int32, message, mac []byte) error
+	// Refresh reads what other nodes have done to generations.
+	Refresh(ctx context.Context) error
+
+	Hierarchy
 }
 
 // Config is what a Service is made of. Store, Sealer, Log and
@@ -52,6 +61,8 @@ type Config struct {
 	// is wrapped is an encoded Key Value. Required.
 	EncodeTTLV func(kmip.Item) []byte
 	DecodeTTLV func([]byte) (kmip.Item, error)
+	// Random makes keys; crypto/rand when nil.
+	Random io.Reader
 }
 
 // Service is the domain service.
@@ -64,6 +75,8 @@ type Service struct {
 	lease  time.Duration
 	encode func(kmip.Item) []byte
 	decode func([]byte) (kmip.Item, error)
+	random io.Reader
+	jobs   jobTable
 
 	identities   identityCache
 	passwords    passwordCache
@@ -78,6 +91,10 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV, decode: c.DecodeTTLV}
 	s.work = make(chan struct{}, 1)
+	s.jobs.node = uuid.NewString()
+	if s.random = c.Random; s.random == nil {
+		s.random = rand.Reader
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -109,8 +126,11 @@ type outcome struct {
 func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() (outcome, error)) error {
 	var o outcome
 	var err error
-	for range planAttempts {
+	for attempt := range planAttempts {
 		if o, err = plan(); err != nil {
+			if attempt < movedAttempts && s.moved(ctx, err) {
+				continue
+			}
 			break
 		}
 		if err = s.spend(ctx, sc, action, o.bytes); err != nil {
@@ -122,12 +142,29 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 		if err = sc.commit(ctx, o.change); !errors.Is(err, store.ErrConflict) {
 			break
 		}
+		if rerr := s.sealer.Refresh(ctx); rerr != nil { // another generation of the key may be current now
+			break
+		}
 	}
 	if err != nil {
 		err = s.translate(ctx, err)
 		s.Refuse(ctx, sc, action, o.uid, err)
 	}
 	return err
+}
+
+// movedAttempts bounds how often a use case plans again because the key that an
+// object was under is gone.
+const movedAttempts = 2
+
+// moved reports whether a use case failed because what it read was moved to
+// another generation of the key meanwhile, and the old one has ended.
+func (s *Service) moved(ctx context.Context, err error) bool {
+	var f *kmip.Failure
+	if errors.As(err, &f) || !errors.Is(err, hsm.ErrNotFound) && !errors.Is(err, hsm.ErrClosed) {
+		return false
+	}
+	return s.sealer.Refresh(ctx) == nil
 }
 
 // IsConflict reports whether a failure came from others changing the same
@@ -168,6 +205,8 @@ func (s *Service) translate(ctx context.Context, err error) error {
 		return kmip.FailFrom(err, kmip.KindUsageExhausted, "the Usage Limits of the key are used up")
 	case errors.Is(err, store.ErrConflict):
 		return kmip.FailFrom(err, kmip.KindUnavailable, "the object is being changed by others; try again")
+	case errors.Is(err, seal.ErrInUse), errors.Is(err, store.ErrInUse):
+		return kmip.FailFrom(err, kmip.KindWrongState, "it is still in use")
 	case isUnavailable(err):
 		s.log.ErrorContext(ctx, "store or root of trust is unavailable", "error", err)
 		return kmip.FailFrom(err, kmip.KindUnavailable, "temporarily unavailable; try again")

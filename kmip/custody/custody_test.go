@@ -133,7 +133,7 @@ func TestLifecycleOfAKey(t *testing.T) {
 
 func TestAnotherDomainCannotTellThatAnObjectExists(t *testing.T) {
 	s, ctx := service.New(t), context.Background()
-	if err := s.CreateDomain(ctx, s.Administrator(""), "other"); err != nil {
+	if err := s.CreateDomain(ctx, s.Administrator(""), "other", ""); err != nil {
 		t.Fatal(err)
 	}
 	uid := create(t, s, s.Client("default"), name("shared"))
@@ -379,7 +379,7 @@ func TestAdministratorsNeverSeeOrUseKeys(t *testing.T) {
 	wantKind(t, err, kmip.KindPermissionDenied)
 	_, err = s.Encrypt(ctx, s.Administrator("default"), uid, custody.CipherArgs{})
 	wantKind(t, err, kmip.KindPermissionDenied)
-	wantKind(t, s.CreateDomain(ctx, s.Client("default"), "x"), kmip.KindPermissionDenied)
+	wantKind(t, s.CreateDomain(ctx, s.Client("default"), "x", ""), kmip.KindPermissionDenied)
 }
 
 func TestUsersAuthenticateByPassword(t *testing.T) {

@@ -40,6 +40,7 @@ func (f ForObjects) applies(t kmip.ObjectType, attrs kmip.Attributes) bool {
 // standing are the defaults and constraints of a domain.
 type standing struct {
 	defaults, constraints []ForObjects
+	hardware              bool // keys live in tokens
 	until                 time.Time
 }
 
@@ -67,6 +68,11 @@ func (s *Service) standing(ctx context.Context, domain string) (standing, error)
 	if fresh.constraints, _, err = s.readForObjects(ctx, domain, recordConstraints); err != nil {
 		return fresh, err
 	}
+	var protection storedProtection
+	if _, err = s.singleRecord(ctx, domain, recordProtection, &protection); err != nil {
+		return fresh, err
+	}
+	fresh.hardware = protection.Hardware
 	s.standings.mu.Lock()
 	defer s.standings.mu.Unlock()
 	if s.standings.known == nil {

@@ -17,7 +17,7 @@ func (s *Service) withDigests(a kmip.Attributes, n newborn) (kmip.Attributes, er
 		a = a.Add(kmip.NewAttribute(kmip.DigestValue{Algorithm: kmip.HashingAlgorithmSHA256, Value: sum[:], Format: format}.Item()))
 	}
 	switch o := n.value; {
-	case !o.HasValue():
+	case !o.HasValue(), n.resident:
 	case o.Type == kmip.ObjectTypeCertificate:
 		add(o.CertificateValue, n.format)
 	case o.Type == kmip.ObjectTypeCertificateRequest:

@@ -19,9 +19,11 @@ func (s *Service) Run(ctx context.Context) {
 	t := time.NewTicker(dutyInterval)
 	defer t.Stop()
 	for {
+		s.tendHierarchy(ctx)
 		select {
 		case <-ctx.Done():
 			s.streams.close()
+			s.stopJobs()
 			return
 		case <-t.C:
 		}
@@ -32,6 +34,20 @@ func (s *Service) Run(ctx context.Context) {
 		if err := s.RotateDue(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "objects could not be rotated; it will be tried again", "error", err)
 		}
+	}
+}
+
+// tendHierarchy takes over jobs that nobody works on, and makes the copies of
+// domain keys that tokens lack because they were away.
+func (s *Service) tendHierarchy(ctx context.Context) {
+	if err := s.takeJobs(ctx); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "jobs could not be taken over; it will be tried again", "error", err)
+	}
+	if err := s.removeResidents(ctx); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "keys that no object has any more could not be removed from a token; it will be tried again", "error", err)
+	}
+	if err := s.sealer.Complete(ctx); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "a token lacks copies of domain keys; it will be tried again", "error", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ const FirstAdministrator = "root"
 // It is safe to repeat and to run on two nodes at once. The certificate of the
 // administrator is returned only by the call that made it, else nil.
 func (s *Service) Initialise(ctx context.Context) (*pki.Issued, error) {
-	if err := s.sealer.EnsureDomain(ctx, SystemDomain); err != nil {
+	if err := s.sealer.EnsureDomain(ctx, SystemDomain, ""); err != nil {
 		return nil, fmt.Errorf("keys of the installation: %w", err)
 	}
 	authority, err := s.ensureAuthority(ctx)
@@ -114,6 +115,17 @@ func (s *Service) ensureAuthority(ctx context.Context) (*pki.Authority, error) {
 		return s.Authority(ctx) // another node was faster
 	}
 	return authority, err
+}
+
+// AuthorityCertificate is the certificate of the installation's own certification
+// authority, which can be had also while its key is sealed. It returns
+// store.ErrNotFound before Initialise.
+func (s *Service) AuthorityCertificate(ctx context.Context) (*x509.Certificate, error) {
+	der, err := s.store.Setting(ctx, settingAuthority)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
 }
 
 // Authority opens the installation's own certification authority. It returns

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/claviger/claviger/hsm"
@@ -24,6 +25,8 @@ type managed struct {
 	attrs kmip.Attributes
 	// state is the effective state at the time of the scope.
 	state kmip.State
+	// lives is the token that a new object lives in; empty for every other.
+	lives string
 }
 
 func (m *managed) objectType() kmip.ObjectType { return kmip.ObjectType(m.row.Type) }
@@ -194,6 +197,14 @@ func (s *Service) sealMaterial(ctx context.Context, m *managed, o *kmip.Object) 
 
 // reveal unseals the value of an object; the caller destroys it.
 func (s *Service) reveal(ctx context.Context, m *managed) (*kmip.Object, error) {
+	if m.resident() {
+		return nil, kmip.Fail(kmip.KindNotExtractable, "the key lives in a token, never leaves it, and cannot be used in this way there")
+	}
+	return s.unseal(ctx, m)
+}
+
+// unseal is reveal also for what stands in the place of a resident key.
+func (s *Service) unseal(ctx context.Context, m *managed) (*kmip.Object, error) {
 	if m.destroyed() {
 		return nil, kmip.Fail(kmip.KindObjectDestroyed, "the object is destroyed")
 	}
@@ -216,12 +227,13 @@ func (s *Service) reveal(ctx context.Context, m *managed) (*kmip.Object, error) 
 	return o, nil
 }
 
-// sealFailure tells tampering from a root of trust that is away.
+// sealFailure tells tampering from a root of trust that is away, and names the
+// object for the log.
 func sealFailure(err error, uid string) error {
 	if errors.Is(err, hsm.ErrIntegrity) {
 		return kmip.FailFrom(err, kmip.KindIntegrity, "the stored object "+uid+" does not authenticate")
 	}
-	return err
+	return fmt.Errorf("object %s: %w", uid, err)
 }
 
 func isUnavailable(err error) bool {

@@ -29,7 +29,7 @@ func TestNoSequenceOfCallsBreaksAnObject(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
 		domain := fmt.Sprintf("d%d", run)
-		if err := s.CreateDomain(ctx, s.Administrator(""), domain); err != nil {
+		if err := s.CreateDomain(ctx, s.Administrator(""), domain, ""); err != nil {
 			rt.Fatal(err)
 		}
 		var uids []string

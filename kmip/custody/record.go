@@ -21,6 +21,7 @@ const (
 	recordDone        = "async.done"   // asynchronous request that has one
 	recordDefaults    = "defaults"     // default attributes of new objects
 	recordConstraints = "constraints"  // what objects must be like
+	recordJob         = "job"          // work on the key hierarchy
 	recordHashed      = "hashed.login" // what Hashed Password credentials of a user are verified by
 )
 
@@ -36,10 +37,15 @@ func (s *Service) sealRecord(ctx context.Context, r store.Record, value any) (st
 	}
 	p := secret.New(plain)
 	defer p.Destroy()
+	return s.sealRecordBytes(ctx, r, p)
+}
+
+func (s *Service) sealRecordBytes(ctx context.Context, r store.Record, p *secret.Bytes) (store.Record, error) {
 	generation, err := s.sealer.Current(ctx, r.Domain)
 	if err != nil {
 		return r, sealFailure(err, r.Key)
 	}
+	r.Generation = generation
 	r.Created, r.Expires = r.Created.Truncate(time.Microsecond), r.Expires.Truncate(time.Microsecond)
 	sealed, err := s.sealer.SealAt(ctx, r.Domain, generation, recordBinding(r), p)
 	if err != nil {

@@ -2,7 +2,6 @@ package custody
 
 import (
 	"context"
-	"crypto/rand"
 	"slices"
 	"time"
 
@@ -63,13 +62,14 @@ func (s *Service) rekey(ctx context.Context, sc *Scope, uid string, offset *time
 		if offset != nil {
 			dates = inherited.Dates() // they keep their distances
 		}
-		replacement, err := s.replacement(ctx, sc, old, inherited, dates)
+		replacement, where, err := s.replacement(ctx, sc, old, inherited, dates)
 		if err != nil {
 			return o, err
 		}
 		fresh = replacement.row.UID
 		o.uid = fresh
 		o.change, err = s.replace(ctx, sc, old, replacement)
+		settle(&o.change, where)
 		return o, err
 	})
 	return fresh, err
@@ -132,22 +132,27 @@ func ownLink(at kmip.Attribute) bool {
 }
 
 // replacement makes the new key; dates are those that need not be in order.
-func (s *Service) replacement(ctx context.Context, sc *Scope, old *managed, attrs kmip.Attributes, dates kmip.Dates) (*managed, error) {
+func (s *Service) replacement(ctx context.Context, sc *Scope, old *managed, attrs kmip.Attributes, dates kmip.Dates) (*managed, residence, error) {
+	link := kmip.NewAttribute(kmip.LinkValue{Type: kmip.LinkTypeReplacedObjectLink, Target: old.row.UID}.Item())
+	if hardware, err := s.toHardware(ctx, sc, old); err != nil {
+		return nil, residence{}, err
+	} else if hardware {
+		return s.newResidentKey(ctx, sc, append(attrs, link), dates)
+	}
 	alg := kmip.CryptographicAlgorithm(attrs.Uint32(kmip.TagCryptographicAlgorithm))
 	length := attrs.Int32(kmip.TagCryptographicLength)
-	key, err := crypto.GenerateSymmetric(alg, length, rand.Reader)
+	key, err := crypto.GenerateSymmetric(alg, length, s.random)
 	if err != nil {
-		return nil, err
+		return nil, residence{}, err
 	}
 	value := &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Material: key, Algorithm: alg, LengthBits: length}}
 	defer value.Destroy()
 	attrs = attrs.Remove(kmip.TagCryptographicAlgorithm, kmip.TagCryptographicLength)
-	attrs = append(attrs, kmip.NewAttribute(kmip.LinkValue{Type: kmip.LinkTypeReplacedObjectLink, Target: old.row.UID}.Item()))
 	m, err := s.make(ctx, sc, newborn{
-		typ: kmip.ObjectTypeSymmetricKey, attrs: attrs, value: value, algorithm: alg, length: length,
+		typ: kmip.ObjectTypeSymmetricKey, attrs: append(attrs, link), value: value, algorithm: alg, length: length,
 		format: kmip.KeyFormatTypeRaw, generated: true, dates: dates,
 	})
-	return m, err
+	return m, residence{}, err
 }
 
 // replace plans the change: the new object is there, has the names, and both

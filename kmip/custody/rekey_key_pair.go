@@ -36,7 +36,11 @@ func (s *Service) rekeyKeyPair(ctx context.Context, sc *Scope, uid string, offse
 		if err != nil {
 			return o, err
 		}
-		priv, pub, err := s.createPair(ctx, sc, newPrivate, newPublic)
+		hardware, err := s.toHardware(ctx, sc, oldPrivate)
+		if err != nil {
+			return o, err
+		}
+		priv, pub, where, err := s.createPair(ctx, sc, newPrivate, newPublic, hardware)
 		if err != nil {
 			return o, err
 		}
@@ -56,6 +60,7 @@ func (s *Service) rekeyKeyPair(ctx context.Context, sc *Scope, uid string, offse
 		o.change.AddSides = append(o.change.AddSides, other.AddSides...)
 		o.change.DropSides = append(o.change.DropSides, other.DropSides...)
 		o.change.Counters = append(o.change.Counters, other.Counters...)
+		settle(&o.change, where)
 		return o, nil
 	})
 	return privateUID, publicUID, err

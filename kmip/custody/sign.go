@@ -31,6 +31,10 @@ func (s *Service) Sign(ctx context.Context, sc *Scope, uid string, args SignArgs
 		if o.change.Counters, err = m.allocate(len(args.Data)+len(args.Digested), true); err != nil {
 			return o, err
 		}
+		if m.resident() {
+			signature, err = s.residentSign(ctx, m, args)
+			return o, err
+		}
 		value, err := s.reveal(ctx, m)
 		if err != nil {
 			return o, err

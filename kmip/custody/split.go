@@ -70,7 +70,7 @@ func (s *Service) toSplit(ctx context.Context, sc *Scope, a SplitArgs) (newborn,
 		return newborn{}, err
 	}
 	if a.UID == "" {
-		return newWhole(a, attrs)
+		return s.newWhole(a, attrs)
 	}
 	m, err := s.load(ctx, sc, "CreateSplitKey", a.UID)
 	if err != nil {
@@ -115,11 +115,11 @@ func (s *Service) toSplit(ctx context.Context, sc *Scope, a SplitArgs) (newborn,
 	return n, nil
 }
 
-func newWhole(a SplitArgs, attrs kmip.Attributes) (newborn, error) {
+func (s *Service) newWhole(a SplitArgs, attrs kmip.Attributes) (newborn, error) {
 	if a.Type != kmip.ObjectTypeSymmetricKey && a.Type != kmip.ObjectTypeSplitKey {
 		return newborn{}, kmip.Fail(kmip.KindObjectTypeMismatch, "Create Split Key makes symmetric keys; for a %s name one that is there", a.Type)
 	}
-	return generate(attrs)
+	return generate(attrs, s.random)
 }
 
 // splitParts makes the records of the parts. A Name of the request is that of
@@ -132,9 +132,9 @@ func (s *Service) splitParts(ctx context.Context, sc *Scope, a SplitArgs, whole 
 	if hasPolynomial(a.Method) {
 		model.Polynomial = a.Polynomial
 	}
-	shares, err := sharing(&model).Split(whole.value.Key.Material.Reveal(), int(a.Parts), rand.Reader)
+	shares, err := sharing(&model).Split(whole.value.Key.Material.Reveal(), int(a.Parts), s.random)
 	if err != nil {
-		return nil, splitFailure(err)
+		return nil, s.randomFailure(ctx, splitFailure(err))
 	}
 	origin := make([]byte, 16)
 	_, _ = rand.Read(origin) // never fails

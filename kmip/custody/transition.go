@@ -90,6 +90,18 @@ func (s *Service) destroy(ctx context.Context, sc *Scope, action, uid string) er
 			o.change.DropSides = m.sides()
 			return o, nil
 		}
+		if m.resident() && !m.destroyed() { // the token follows the commit
+			where, err := s.whereabouts(ctx, m)
+			if err != nil {
+				return o, err
+			}
+			r, err := s.residentRecord(ctx, sc, where, 0)
+			if err != nil {
+				return o, err
+			}
+			o.change.AddRecords = append(o.change.AddRecords, r)
+			o.change.DropSides = append(o.change.DropSides, store.SideRow{Domain: sc.Domain, Side: store.Side{UID: uid, Kind: store.SideToken, Value: where.Token}})
+		}
 		if err := m.step(lifecycle.Destroy); err != nil {
 			return o, err
 		}

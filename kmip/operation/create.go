@@ -8,7 +8,7 @@ import (
 )
 
 func create(ctx context.Context, c *call, r *payload.CreateRequest) (*payload.CreateResponse, error) {
-	attrs, err := plain(ctx, c, kmip.OperationCreate, r.Attributes, r.ProtectionStorageMasks)
+	attrs, err := stored(ctx, c, kmip.OperationCreate, r.Attributes, r.ProtectionStorageMasks, kmip.KindStorageMask)
 	if err != nil {
 		return nil, err
 	}

@@ -29,8 +29,9 @@ type server struct {
 	turn  func() error // turns the connection around
 }
 
-func newServer(t *testing.T) *server {
-	svc := service.New(t)
+func newServer(t *testing.T) *server { return serverOf(t, service.New(t)) }
+
+func serverOf(t *testing.T, svc *service.Service) *server {
 	return &server{t: t, svc: svc, ops: operation.New(operation.Server{Custody: svc.Service, Name: "test", Version: "0", Interop: true, Now: svc.Clock.Now, Form: formOf, Messages: messages{}})}
 }
 

@@ -45,7 +45,10 @@ func query(ctx context.Context, c *call, r *payload.QueryRequest) (*payload.Quer
 				return nil, err
 			}
 		case kmip.QueryFunctionQueryStorageProtectionMasks:
-			resp.ProtectionStorageMasks = &payload.ObjectMasks{ProtectionStorageMask: []int32{int32(kmip.ProtectionStorageMaskSoftware)}}
+			resp.ProtectionStorageMasks = &payload.ObjectMasks{}
+			for _, s := range c.server.Custody.Storages() {
+				resp.ProtectionStorageMasks.ProtectionStorageMask = append(resp.ProtectionStorageMasks.ProtectionStorageMask, int32(s)) //nolint:gosec // bits
+			}
 		case kmip.QueryFunctionQueryCredentialInformation:
 			resp.CredentialInformation = &payload.CredentialInformation{CredentialType: custody.CredentialTypes}
 		}

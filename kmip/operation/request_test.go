@@ -211,7 +211,7 @@ func items(t payload.Template) []kmip.Item {
 // in is the same server for a client of another domain, which is new.
 func (s *server) in(domain string) *server {
 	s.t.Helper()
-	if err := s.svc.CreateDomain(context.Background(), s.svc.Administrator(""), domain); err != nil {
+	if err := s.svc.CreateDomain(context.Background(), s.svc.Administrator(""), domain, ""); err != nil {
 		s.t.Fatal(err)
 	}
 	other := *s
