@@ -24,11 +24,13 @@ import (
 // maxBody bounds the body of a request.
 const maxBody = 1 << 20
 
-// Config is what the interface is made of. All but Now are required.
+// Config is what the interface is made of.
 type Config struct {
 	Custody *custody.Service
 	Status  func(ctx context.Context) Status
 	Health  func(ctx context.Context) error
+	Gate    ops.Gate     // nil: there is nothing to unseal
+	Metrics http.Handler // nil: there are none
 	Log     *slog.Logger
 	Version string
 	Now     func() time.Time // time.Now when nil
@@ -50,6 +52,12 @@ func New(c Config) http.Handler {
 
 	open := http.NewServeMux()
 	open.Handle("GET /health", ops.Health(c.Health, c.Log))
+	if c.Gate != nil {
+		ops.Unseal(open, c.Gate, func(next http.Handler) http.Handler { return auth.Require(c.Custody, a.deny, next) })
+	}
+	if c.Metrics != nil {
+		open.Handle("GET /metrics", auth.Require(c.Custody, a.deny, c.Metrics))
+	}
 	open.Handle("/api/v1/", auth.Require(c.Custody, a.deny, bounded(routes)))
 	return open
 }
@@ -92,6 +100,24 @@ func (a *api) register(h huma.API) {
 
 	huma.Register(h, get("list-domains", "/domains", "List the domains"), a.domains)
 	huma.Register(h, post("create-domain", "/domains", "Create a domain", http.StatusCreated), a.createDomain)
+
+	huma.Register(h, get("list-generations", "/domains/{domain}/generations", "List the generations of a domain's key"), a.generations)
+	huma.Register(h, post("protect-domain", "/domains/{domain}/protect", "Say where new keys of a domain live", http.StatusNoContent), a.protectDomain)
+	huma.Register(h, post("rotate-domain-key", "/domains/{domain}/rotate-key", "Begin a new generation of a domain's key", http.StatusAccepted), a.rotateDomain)
+
+	huma.Register(h, get("list-root", "/root", "List the tokens with their root keys"), a.roots)
+	huma.Register(h, post("enroll-token", "/root/enroll", "Wrap all domain keys for a token", http.StatusAccepted), a.enrollToken)
+	huma.Register(h, post("rotate-root", "/root/rotate", "Make new root keys in a token and use them", http.StatusAccepted), a.rotateRoot)
+	huma.Register(h, post("retire-token", "/root/retire", "Take a token out of use", http.StatusNoContent), a.onToken((*custody.Service).RetireToken))
+	huma.Register(h, post("reinstate-token", "/root/reinstate", "Take a retired token back into use", http.StatusNoContent), a.onToken((*custody.Service).ReinstateToken))
+	huma.Register(h, post("forget-token", "/root/forget", "Remove the domain keys of a retired token for ever", http.StatusNoContent), a.onToken((*custody.Service).ForgetToken))
+	huma.Register(h, post("remove-root-key", "/root/remove-key", "Destroy an unused root key in a token for ever", http.StatusNoContent), a.removeRootKey)
+	huma.Register(h, post("retry-tokens", "/root/retry", "Let tokens that stopped after a refused PIN log in once more", http.StatusNoContent), a.retryTokens)
+
+	huma.Register(h, get("list-jobs", "/jobs", "List the jobs"), a.jobs)
+	huma.Register(h, get("show-job", "/jobs/{id}", "Show a job"), a.showJob)
+	huma.Register(h, post("pause-job", "/jobs/{id}/pause", "Pause a job", http.StatusOK), a.pauseJob)
+	huma.Register(h, post("resume-job", "/jobs/{id}/resume", "Resume a job that was paused or has failed", http.StatusOK), a.resumeJob)
 
 	huma.Register(h, get("list-clients", "/clients", "List the clients of a domain, or of all"), a.clients)
 	huma.Register(h, post("create-client", "/clients", "Create a client and issue its certificate", http.StatusCreated), a.createClient)

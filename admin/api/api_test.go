@@ -29,14 +29,16 @@ type fixture struct {
 	admin, client *x509.Certificate
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t *testing.T) *fixture { return fixtureOf(t, service.Options{}) }
+
+func fixtureOf(t *testing.T, o service.Options) *fixture {
 	t.Helper()
-	svc := service.New(t)
+	svc := service.With(t, o)
 	f := &fixture{Service: svc, handler: New(Config{
 		Custody: svc.Service, Log: slog.New(slog.DiscardHandler), Version: "test", Now: svc.Clock.Now,
 		Health: func(context.Context) error { return nil },
 		Status: func(context.Context) Status {
-			return Status{Healthy: true, Root: Root{Kind: "software", Hardware: true}, Store: Store{Kind: "sqlite"}}
+			return Status{Healthy: true, Root: Root{Tokens: []Token{{Kind: "software", Hardware: true}}}, Store: Store{Kind: "sqlite"}}
 		},
 	})}
 	issued, err := svc.RenewAdministrator(t.Context())
@@ -341,7 +343,7 @@ func TestARefusedCertificateIsRecorded(t *testing.T) {
 
 func TestInventoryAndStatusNeverCallSoftwareHardware(t *testing.T) {
 	f := newFixture(t)
-	if s := as[Status](t, f, http.StatusOK, http.MethodGet, "/api/v1/status", ""); s.Root.Hardware || s.Version != "test" {
+	if s := as[Status](t, f, http.StatusOK, http.MethodGet, "/api/v1/status", ""); s.Root.Tokens[0].Hardware || s.Version != "test" {
 		t.Errorf("status = %+v", s)
 	}
 	w := f.call(t, f.admin, http.MethodGet, "/api/v1/reports/inventory?format=csv&domain=default", "")

@@ -30,12 +30,29 @@ type Store struct {
 // Root is the state of the root of trust. A software root key is never called
 // anything else.
 type Root struct {
-	Kind     string `json:"kind" doc:"software or pkcs11"`
-	Label    string `json:"label,omitempty" doc:"of the token"`
-	Mode     string `json:"mode,omitempty" doc:"envelope or direct"`
-	Hardware bool   `json:"hardware" doc:"the token declares itself hardware"`
-	Healthy  bool   `json:"healthy"`
-	Detail   string `json:"detail,omitempty" doc:"what is wrong"`
+	Mode    string  `json:"mode,omitempty" doc:"of new domains: envelope or direct"`
+	Healthy bool    `json:"healthy" doc:"a token is well"`
+	Serves  bool    `json:"serves" doc:"keys can be used: a token is well, or all that is in use is in the process"`
+	Random  string  `json:"random" doc:"what makes keys: system, or token and system"`
+	Tokens  []Token `json:"tokens"`
+	Detail  string  `json:"detail,omitempty" doc:"what is wrong"`
+}
+
+// Token is a token of this node.
+type Token struct {
+	Kind      string     `json:"kind" doc:"software or pkcs11"`
+	Label     string     `json:"label,omitempty"`
+	Serial    string     `json:"serial,omitempty"`
+	Model     string     `json:"model,omitempty"`
+	Hardware  bool       `json:"hardware" doc:"the token declares itself hardware"`
+	Vouched   bool       `json:"vouched,omitempty" doc:"the operator declares the token hardware, which it does not itself"`
+	Healthy   bool       `json:"healthy"`
+	Since     *time.Time `json:"since,omitempty" doc:"since when it is as it is; absent: from the start"`
+	Stopped   bool       `json:"stopped,omitempty" doc:"its PIN was refused; nothing is tried until an operator retries"`
+	Retired   bool       `json:"retired,omitempty"`
+	UnfitKeys bool       `json:"unfit_keys_accepted,omitempty" doc:"root keys that are extractable or of two purposes are used"`
+	Protected string     `json:"protected_by,omitempty" doc:"what protects a software root key: nothing, passphrase, shamir, tpm"`
+	Detail    string     `json:"detail,omitempty" doc:"what is wrong"`
 }
 
 type body[T any] struct {
@@ -55,12 +72,20 @@ func (a *api) currentStatus(ctx context.Context) Status {
 	if s.Version == "" {
 		s.Version = a.Version
 	}
-	if s.Root.Kind == "software" {
-		s.Root.Hardware = false
+	for i := range s.Root.Tokens {
+		if t := &s.Root.Tokens[i]; t.Kind == "software" {
+			t.Hardware, t.Vouched = false, false
+		}
 	}
 	return s
 }
 
 func protection(r Root) string {
-	return report.Protection(report.Root{Kind: r.Kind, Label: r.Label, Hardware: r.Hardware})
+	var roots []report.Root
+	for _, t := range r.Tokens {
+		if t.Kind != "" && !t.Retired {
+			roots = append(roots, report.Root{Kind: t.Kind, Label: t.Label, Hardware: t.Hardware, Vouched: t.Vouched, Unfit: t.UnfitKeys})
+		}
+	}
+	return report.Protection(roots)
 }

@@ -36,7 +36,7 @@ func twoKeys(_ context.Context, each func(custody.Summary) error) error {
 func header() Header {
 	return Header{
 		GeneratedAt: time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC), GeneratedBy: "admin:root", Node: "kms1", Product: "Claviger",
-		Version: "1.2.3", Protection: Protection(Root{Kind: "software"}), Domains: []string{"default"},
+		Version: "1.2.3", Protection: Protection([]Root{{Kind: "software"}}), Domains: []string{"default"},
 	}
 }
 
@@ -129,11 +129,11 @@ func TestAFailedInventoryGivesNothing(t *testing.T) {
 
 func TestSoftwareIsNeverCalledHardware(t *testing.T) {
 	for _, r := range []Root{{Kind: "software"}, {Kind: "software", Hardware: true}} {
-		if got := Protection(r); !strings.Contains(got, "software only") || strings.Contains(got, "declares itself hardware") {
+		if got := Protection([]Root{r}); !strings.Contains(got, "software only") || strings.Contains(got, "declares itself hardware") {
 			t.Errorf("%+v: %s", r, got)
 		}
 	}
-	if got := Protection(Root{Kind: "pkcs11", Label: "t"}); !strings.Contains(got, "does not declare") {
+	if got := Protection([]Root{{Kind: "pkcs11", Label: "t"}}); !strings.Contains(got, "does not declare") {
 		t.Errorf("token that makes no claim: %s", got)
 	}
 }

@@ -38,24 +38,38 @@ type Totals struct {
 	ByType  map[string]int `json:"by_type"`
 }
 
-// Root is the root of trust, as far as a report speaks of it.
+// Root is a token that holds root keys, as far as a report speaks of it.
 type Root struct {
 	Kind     string // "software" or "pkcs11"
 	Label    string // of the token
 	Hardware bool   // whether the token says that it is hardware
+	Vouched  bool   // whether the operator says so, and the token does not
+	Unfit    bool   // whether its root keys are unfit and used all the same
 }
 
-// Protection is the sentence about a root of trust. It speaks of hardware only
-// where the token does.
-func Protection(r Root) string {
-	switch {
-	case r.Kind == "software":
-		return "software root key: keys are protected by software only, no hardware security module"
-	case r.Hardware:
-		return "root key in the PKCS#11 token " + quote(r.Label) + ", which declares itself hardware"
-	default:
-		return "root key in the " + r.Kind + " token " + quote(r.Label) + ", which does not declare itself hardware"
+// Protection is the sentence about the root of trust. It speaks of hardware only
+// where the token does, or says that it is the operator's word.
+func Protection(roots []Root) string {
+	if len(roots) == 0 {
+		return "the root of trust is not known: no token could be asked"
 	}
+	parts := make([]string, len(roots))
+	for i, r := range roots {
+		switch {
+		case r.Kind == "software":
+			parts[i] = "software root key: keys are protected by software only, no hardware security module"
+		case r.Hardware:
+			parts[i] = "root key in the PKCS#11 token " + quote(r.Label) + ", which declares itself hardware"
+		case r.Vouched:
+			parts[i] = "root key in the PKCS#11 token " + quote(r.Label) + ", which does not declare itself hardware; the operator does"
+		default:
+			parts[i] = "root key in the " + r.Kind + " token " + quote(r.Label) + ", which does not declare itself hardware"
+		}
+		if r.Unfit {
+			parts[i] += "; WARNING: its root keys are extractable or serve two purposes, which the operator has accepted"
+		}
+	}
+	return strings.Join(parts, "; and ")
 }
 
 func quote(label string) string { return `"` + label + `"` }

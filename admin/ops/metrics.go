@@ -1,0 +1,72 @@
+package ops
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/claviger/claviger/hsm/seal"
+)
+
+// Metrics serves what a node measures, in the form of Prometheus.
+func Metrics(version string, tokens func() []seal.TokenStatus) http.Handler {
+	r := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "claviger_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	r.MustRegister(build, tokenCollector{tokens}, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+}
+
+// tokenCollector reads the state of the tokens when it is asked.
+type tokenCollector struct{ tokens func() []seal.TokenStatus }
+
+var (
+	tokenLabels  = []string{"token", "serial", "kind"}
+	tokenUp      = prometheus.NewDesc("claviger_token_up", "1 if the token is well, else 0.", tokenLabels, nil)
+	tokenStopped = prometheus.NewDesc("claviger_token_stopped", "1 if the token refused the PIN and nothing is tried any more.", tokenLabels, nil)
+	tokenRetired = prometheus.NewDesc("claviger_token_retired", "1 if the token is out of use.", tokenLabels, nil)
+	tokenSince   = prometheus.NewDesc("claviger_token_state_since_seconds", "When the token became well or ill, in seconds since 1970; 0: at the start.", tokenLabels, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c tokenCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{tokenUp, tokenStopped, tokenRetired, tokenSince} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c tokenCollector) Collect(ch chan<- prometheus.Metric) {
+	seen := map[string]bool{}
+	for _, t := range c.tokens() {
+		labels := []string{t.Label, t.Serial, string(t.Kind)}
+		if name := t.Label + "\x00" + t.Serial; seen[name] { // two that are not open yet may look alike
+			continue
+		} else {
+			seen[name] = true
+		}
+		gauge := func(d *prometheus.Desc, v float64) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+		}
+		gauge(tokenUp, flag(t.Err == nil))
+		gauge(tokenStopped, flag(t.Stopped))
+		gauge(tokenRetired, flag(t.Retired))
+		since := 0.0
+		if !t.Since.IsZero() {
+			since = float64(t.Since.UnixMilli()) / 1000
+		}
+		gauge(tokenSince, since)
+	}
+}
+
+func flag(v bool) float64 {
+	if v {
+		return 1
+	}
+	return 0
+}
