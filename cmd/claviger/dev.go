@@ -94,7 +94,10 @@ func runDev(ctx context.Context, cfg config.Config, dir string, stdout, stderr i
 		return err
 	}
 	defer func() { _ = core.Close() }()
-	l, err := listen(ctx, cfg.KMIP.Listen, cfg.HTTPS.Listen)
+	if err := core.openRoot(ctx, true); err != nil {
+		return err
+	}
+	l, err := listenBoth(ctx, cfg)
 	if err != nil {
 		return err
 	}

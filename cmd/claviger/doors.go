@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/claviger/claviger/admin/api"
+	"github.com/claviger/claviger/admin/ops"
+	"github.com/claviger/claviger/hsm"
 	"github.com/claviger/claviger/kmip/server"
 )
 
@@ -16,8 +18,9 @@ func (c *core) handler(k *server.Server) http.Handler {
 	routes := http.NewServeMux()
 	routes.Handle("/kmip", k.HTTP())
 	routes.Handle("/", api.New(api.Config{
-		Custody: c.custody, Log: c.log, Version: version(), Health: c.health,
-		Status: func(ctx context.Context) api.Status { return c.status(ctx, k.Open()) },
+		Custody: c.custody, Log: c.log, Version: version(), Health: c.health, Gate: c,
+		Metrics: ops.Metrics(version(), c.ring.Tokens),
+		Status:  func(ctx context.Context) api.Status { return c.status(ctx, k.Open()) },
 	}))
 	return routes
 }
@@ -25,7 +28,8 @@ func (c *core) handler(k *server.Server) http.Handler {
 // healthDeadline bounds what a health check may wait for.
 const healthDeadline = 3 * time.Second
 
-// health is nil when the node can serve: store and root of trust answer.
+// health is nil when the node can serve: the store answers, and so does a token,
+// unless everything that is in use is in the process.
 func (c *core) health(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, healthDeadline)
 	defer cancel()
@@ -35,7 +39,7 @@ func (c *core) health(ctx context.Context) error {
 	if err := c.checkClock(ctx); err != nil {
 		return err
 	}
-	return c.ring.Check(ctx)
+	return c.ring.Serves()
 }
 
 // clockTolerance is how far the clocks of node and database may be apart:
@@ -62,7 +66,7 @@ func (c *core) status(ctx context.Context, connections int) api.Status {
 		Version: version(), Node: c.node, Name: c.name(), Started: c.started.UTC().Truncate(time.Second),
 		Uptime: int64(time.Since(c.started) / time.Second), Connections: connections,
 		Store: api.Store{Kind: "postgres", Healthy: true},
-		Root:  api.Root{Kind: c.cfg.Root.Kind, Mode: c.cfg.Root.Mode, Healthy: true},
+		Root:  c.rootStatus(),
 	}
 	if strings.HasPrefix(c.cfg.Store.URL, "sqlite:") {
 		s.Store.Kind = "sqlite"
@@ -72,12 +76,28 @@ func (c *core) status(ctx context.Context, connections int) api.Status {
 	} else if err := c.checkClock(ctx); err != nil {
 		s.Store.Healthy, s.Store.Detail = false, err.Error()
 	}
-	if err := c.ring.Check(ctx); err != nil {
-		s.Root.Healthy, s.Root.Detail = false, err.Error()
-	}
-	if info, err := c.ring.Info(ctx); err == nil {
-		s.Root.Kind, s.Root.Label, s.Root.Hardware = string(info.Kind), info.Label, info.Hardware
-	}
 	s.Healthy = s.Store.Healthy && s.Root.Healthy
 	return s
+}
+
+// rootStatus tells how the tokens are, from memory: a token that hangs does not
+// keep an operator waiting.
+func (c *core) rootStatus() api.Root {
+	r := api.Root{Mode: c.cfg.Root.Mode, Healthy: true, Serves: c.ring.Serves() == nil, Random: "system", Tokens: []api.Token{}}
+	if c.cfg.Root.Random == "token" {
+		r.Random = "token and system"
+	}
+	for _, s := range c.ring.Tokens() {
+		t := api.TokenOf(s)
+		t.UnfitKeys = c.cfg.Root.AcceptUnfitKeys && s.Unfit
+		if t.Kind == string(hsm.KindSoftware) {
+			t.Protected = c.protection()
+		}
+		if s.Err != nil && !s.Retired {
+			r.Healthy = false
+			r.Detail = "a token is not well"
+		}
+		r.Tokens = append(r.Tokens, t)
+	}
+	return r
 }

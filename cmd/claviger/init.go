@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,6 +23,8 @@ func initCommand() *cli.Command {
 			"(the context of the first administrator) into the folder [pki] dir.",
 		Flags: []cli.Flag{
 			configFlag(),
+			&cli.StringFlag{Name: "shares-out", Usage: "`FOLDER` for the shares of a new root key, a file for each custodian", Value: "claviger-shares"},
+			&cli.StringSliceFlag{Name: "share-file", Usage: "`FILE` with a share of the root key that is there; repeat it"},
 			&cli.BoolFlag{Name: "renew-administrator", Usage: "issue a new certificate for the first administrator"},
 		},
 		Action: func(c *cli.Context) error {
@@ -37,9 +40,38 @@ func initCommand() *cli.Command {
 				return err
 			}
 			defer func() { _ = core.Close() }()
+			if err := core.prompts.ask(c.Context, c.App.Reader, c.App.ErrWriter); err != nil {
+				return err
+			}
+			for _, file := range c.StringSlice("share-file") {
+				if err := core.giveShare(file); err != nil {
+					return err
+				}
+			}
+			if err := core.openRoot(c.Context, true); err != nil {
+				return err
+			}
+			if len(core.shares) > 0 {
+				if err := core.handOut(c.String("shares-out")); err != nil {
+					return err
+				}
+				note(c, "the shares of the root key are in %s: give each file to its custodian and remove it here;\n%d of %d are needed at every start, and without them everything is lost",
+					c.String("shares-out"), cfg.Root.Shamir.Threshold, cfg.Root.Shamir.Shares)
+			}
 			return core.initialise(c.Context, c.Bool("renew-administrator"), reachable(cfg), cfg.PKI.Dir, c.App.Writer)
 		},
 	}
+}
+
+func (c *core) giveShare(file string) error {
+	value, err := (config.Secret{File: file}).Read()
+	if err != nil {
+		return err
+	}
+	if _, err := c.prompts.give(softwareName(c.cfg.Root), value, checkGiven); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
 }
 
 // initialise prepares the installation and writes what people take: ca.pem,
@@ -63,6 +95,13 @@ func (c *core) initialise(ctx context.Context, renew bool, address, dir string, 
 	}
 	if err := writeFile(filepath.Join(dir, "ca.pem"), pki.CertificatePEM(authority.Certificate), 0o644); err != nil {
 		return fmt.Errorf("pki.dir: %w", err)
+	}
+	node, err := authority.IssueServer(c.cfg.KMIP.Names, time.Now())
+	if err == nil {
+		err = c.keepNodeCertificate(node, authority)
+	}
+	if err != nil {
+		return fmt.Errorf("certificate of the node: %w", err)
 	}
 	if issued == nil {
 		fmt.Fprintf(out, "prepared; the administrator was made earlier (a new certificate: --renew-administrator)\n")

@@ -1,3 +1,5 @@
+//go:debug cryptocustomrand=1
+
 // Command claviger is a KMIP key management appliance: server, administration
 // and a KMIP client by hand in one binary.
 package main

@@ -65,8 +65,8 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			devCommand(), initCommand(), serveCommand(),
-			statusCommand(), domainCommand(), clientCommand(), userCommand(), keyCommand(), auditCommand(), reportCommand(),
-			kmipCommand(), versionCommand(),
+			statusCommand(), domainCommand(), clientCommand(), userCommand(), rootCommand(), jobCommand(), unsealCommand(), keyCommand(), auditCommand(), reportCommand(),
+			kmipCommand(), versionCommand(), workerCommand(),
 		},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usagef("%s", err) },
 		ExitErrHandler: func(*cli.Context, error) {}, // exitCode does

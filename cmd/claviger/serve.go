@@ -25,11 +25,14 @@ func serveCommand() *cli.Command {
 				return err
 			}
 			defer func() { _ = core.Close() }()
-			l, err := listen(c.Context, cfg.KMIP.Listen, cfg.HTTPS.Listen)
+			if err := core.prompts.ask(c.Context, c.App.Reader, c.App.ErrWriter); err != nil {
+				return err
+			}
+			https, err := listen(c.Context, "https.listen", cfg.HTTPS.Listen)
 			if err != nil {
 				return err
 			}
-			return serveNode(c.Context, core, l, cfg.PKI.Dir, c.App.Writer)
+			return serveNode(c.Context, core, listeners{https: https}, cfg.PKI.Dir, c.App.Writer)
 		},
 	}
 }

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/claviger/claviger/admin/ops"
+	"github.com/claviger/claviger/cmd/claviger/internal/config"
 	"github.com/claviger/claviger/kmip/operation"
 	"github.com/claviger/claviger/kmip/server"
 	"github.com/claviger/claviger/kmip/wire"
@@ -27,29 +29,89 @@ type listeners struct {
 	kmip, https net.Listener
 }
 
-func listen(ctx context.Context, kmipAddr, httpsAddr string) (listeners, error) {
+func listen(ctx context.Context, key, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
-	k, err := lc.Listen(ctx, "tcp", kmipAddr)
+	l, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return listeners{}, fmt.Errorf("kmip.listen: %w; is another server running there?", err)
+		return nil, fmt.Errorf("%s: %w; is another server running there?", key, err)
 	}
-	h, err := lc.Listen(ctx, "tcp", httpsAddr)
+	return l, nil
+}
+
+// listenBoth binds both doors.
+func listenBoth(ctx context.Context, k config.Config) (listeners, error) {
+	door, err := listen(ctx, "kmip.listen", k.KMIP.Listen)
 	if err != nil {
-		_ = k.Close()
-		return listeners{}, fmt.Errorf("https.listen: %w; is another server running there?", err)
+		return listeners{}, err
 	}
-	return listeners{k, h}, nil
+	h, err := listen(ctx, "https.listen", k.HTTPS.Listen)
+	if err != nil {
+		_ = door.Close()
+		return listeners{}, err
+	}
+	return listeners{door, h}, nil
 }
 
 func (l listeners) close() {
-	_ = l.kmip.Close()
+	if l.kmip != nil {
+		_ = l.kmip.Close()
+	}
 	_ = l.https.Close()
 }
 
-// serveNode serves both doors until ctx ends, then drains. It prints the ready
-// line when connections are accepted.
+// serveNode serves both doors until ctx ends, then drains. While the root of trust
+// cannot be used there is only the sealed HTTPS door; the KMIP door is bound after
+// that unless it is already, so that clients are refused at once and try another
+// node. It prints the ready line when connections are accepted.
 func serveNode(ctx context.Context, c *core, l listeners, dir string, stdout io.Writer) error {
-	defer l.close()
+	defer func() { l.close() }()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { c.ring.Watch(gctx); return nil })
+	https := &door{}
+	sealed, err := c.sealedTLS(ctx)
+	if err != nil {
+		return err
+	}
+	https.open(ops.Sealed(c, c.administratorsOnly), sealed)
+	httpServer := &http.Server{
+		Handler: https, TLSConfig: https.config(), ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+	}
+	g.Go(func() error {
+		if err := httpServer.ServeTLS(l.https, "", ""); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		err := c.serveUnsealed(gctx, g, https, &l, dir, stdout)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		<-gctx.Done()
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainDeadline)
+		defer cancel()
+		return httpServer.Shutdown(drain)
+	})
+	return g.Wait()
+}
+
+// serveUnsealed waits for the root of trust, then opens the doors.
+func (c *core) serveUnsealed(ctx context.Context, g *errgroup.Group, https *door, l *listeners, dir string, stdout io.Writer) error {
+	if err := c.awaitRoot(ctx, l.https.Addr(), dir, stdout); err != nil {
+		return err
+	}
+	if err := c.custody.RecordUnfitRoots(ctx); err != nil {
+		return err
+	}
+	if l.kmip == nil {
+		k, err := listen(ctx, "kmip.listen", c.cfg.KMIP.Listen)
+		if err != nil {
+			return err
+		}
+		l.kmip = k
+	}
 	conf, err := c.tlsConfig(ctx)
 	if err != nil {
 		return err
@@ -68,33 +130,19 @@ func serveNode(ctx context.Context, c *core, l listeners, dir string, stdout io.
 	})
 	httpConf := conf.Clone()
 	httpConf.ClientAuth = tls.VerifyClientCertIfGiven // /health asks for none
-	httpConf.NextProtos = []string{"h2", "http/1.1"}
-	httpServer := &http.Server{
-		Handler: c.handler(kmipServer), TLSConfig: httpConf, ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10,
-	}
-	g, gctx := errgroup.WithContext(ctx)
+	https.open(c.handler(kmipServer), httpConf)
 	g.Go(func() error { return kmipServer.Serve(l.kmip) })
-	g.Go(func() error { c.custody.Run(gctx); return nil })
-	g.Go(func() error { operations.Work(gctx); return nil })
+	g.Go(func() error { c.custody.Run(ctx); return nil })
+	g.Go(func() error { operations.Work(ctx); return nil })
 	g.Go(func() error {
-		if err := httpServer.ServeTLS(l.https, "", ""); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-	g.Go(func() error {
-		<-gctx.Done()
+		<-ctx.Done()
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainDeadline)
 		defer cancel()
 		c.log.InfoContext(drain, "draining", "connections", kmipServer.Open())
-		return errors.Join(kmipServer.Shutdown(drain), httpServer.Shutdown(drain))
+		return kmipServer.Shutdown(drain)
 	})
-	if _, err := fmt.Fprintf(stdout, "ready kmip=%s https=%s dir=%s\n", l.kmip.Addr(), l.https.Addr(), dir); err != nil {
-		return err
-	}
-	return g.Wait()
+	_, err = fmt.Fprintf(stdout, "ready kmip=%s https=%s dir=%s\n", l.kmip.Addr(), l.https.Addr(), dir)
+	return err
 }
 
 // name is how the node calls itself to clients.
@@ -115,6 +163,9 @@ func (c *core) tlsConfig(ctx context.Context) (*tls.Config, error) {
 	issued, err := authority.IssueServer(c.cfg.KMIP.Names, time.Now())
 	if err != nil {
 		return nil, err
+	}
+	if err := c.keepNodeCertificate(issued, authority); err != nil {
+		c.log.WarnContext(ctx, "the node's certificate could not be kept; while sealed the node will show one that nobody has signed", "error", err)
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(authority.Certificate)

@@ -21,22 +21,21 @@ func statusCommand() *cli.Command {
 			if err := a.get(c.Context, "/status", nil, &s); err != nil {
 				return err
 			}
-			root := s.Root.Kind
-			if s.Root.Label != "" {
-				root += fmt.Sprintf(" %q", s.Root.Label)
-			}
-			if s.Root.Kind != "software" && !s.Root.Hardware {
-				root += " (does not declare itself hardware)"
-			}
-			return printTable(c, s, []string{"part", "state"}, [][]string{
+			rows := [][]string{
 				{"server", health(s.Healthy, "")},
 				{"version", s.Version},
 				{"node", s.Name + " " + s.Node},
 				{"up", (time.Duration(s.Uptime) * time.Second).String()},
 				{"store", s.Store.Kind + ", " + health(s.Store.Healthy, s.Store.Detail)},
-				{"root of trust", root + ", " + health(s.Root.Healthy, s.Root.Detail)},
-				{"KMIP connections", fmt.Sprint(s.Connections)},
-			})
+			}
+			for _, t := range s.Root.Tokens {
+				rows = append(rows, []string{"root of trust", fmt.Sprintf("%s %q, %s", t.Kind, tokenName(t), tokenState(t))})
+			}
+			if !s.Root.Healthy && s.Root.Serves {
+				rows = append(rows, []string{"keys", "what is in use is served all the same"})
+			}
+			rows = append(rows, []string{"random numbers", s.Root.Random}, []string{"KMIP connections", fmt.Sprint(s.Connections)})
+			return printTable(c, s, []string{"part", "state"}, rows)
 		},
 	}
 }

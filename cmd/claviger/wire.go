@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -14,13 +14,11 @@ import (
 
 	"github.com/claviger/claviger/cmd/claviger/internal/config"
 	"github.com/claviger/claviger/hsm"
-	"github.com/claviger/claviger/hsm/pkcs11"
 	"github.com/claviger/claviger/hsm/seal"
 	"github.com/claviger/claviger/hsm/soft"
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/dialect"
-	"github.com/claviger/claviger/kmip/secret"
 	"github.com/claviger/claviger/kmip/wire"
 	"github.com/claviger/claviger/store"
 	"github.com/claviger/claviger/store/audit"
@@ -29,14 +27,15 @@ import (
 )
 
 // core is what every command on the server's own machine works with: store,
-// root of trust and custody, wired by hand. This file is the only place that
-// knows every concrete type.
+// root of trust and custody, wired by hand. The files wire*.go are the only place
+// that knows every concrete type.
 type core struct {
 	cfg     config.Config
 	log     *slog.Logger
 	node    string
 	store   store.Store
-	token   hsm.Token
+	prompts *prompts
+	shares  []soft.Share // of a root key that was made just now, until they are handed out
 	ring    *seal.Ring
 	custody *custody.Service
 	started time.Time
@@ -48,10 +47,10 @@ func newLogger(w io.Writer, level string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l}))
 }
 
-// openCore opens store and root of trust. With prepare it migrates the schema
-// and makes the root keys first, as init does.
+// openCore opens the store, and makes the rest ready to be opened. With prepare it
+// migrates the schema first, as init does.
 func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, prepare bool) (_ *core, err error) {
-	c := &core{cfg: cfg, log: log, node: uuid.NewString(), started: time.Now()}
+	c := &core{cfg: cfg, log: log, node: uuid.NewString(), started: time.Now(), prompts: newPrompts(cfg.Root)}
 	defer func() {
 		if err != nil {
 			_ = c.Close()
@@ -60,20 +59,45 @@ func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, prepare 
 	if c.store, err = openStore(ctx, cfg.Store.URL, prepare, store.Options{Node: c.node, Sign: c.sign}); err != nil {
 		return nil, err
 	}
-	if c.token, err = openToken(ctx, cfg.Root, prepare); err != nil {
+	members, err := c.members(prepare)
+	if err != nil {
 		return nil, err
 	}
-	c.ring = seal.New(c.token, domainKeys{c.store}, seal.Options{})
-	if prepare {
-		if err = c.ring.Prepare(ctx); err != nil {
-			return nil, err
+	opts := seal.Options{Log: log, Mode: seal.Mode(cfg.Root.Mode), Adopt: cfg.Root.AdoptKeys, AcceptUnfit: cfg.Root.AcceptUnfitKeys, Random: laterRandom{c}}
+	c.ring = seal.New(members, custody.DomainKeys{Store: c.store}, opts)
+	c.custody = custody.New(custody.Config{
+		Store: c.store, Sealer: c.ring, Log: log, EncodeTTLV: encodeTTLV, DecodeTTLV: decodeTTLV, Random: c.random(),
+	})
+	return c, nil
+}
+
+// random is what makes keys.
+func (c *core) random() io.Reader {
+	if c.cfg.Root.Random == "token" {
+		return c.ring.Random()
+	}
+	return rand.Reader
+}
+
+// laterRandom is random for the ring itself, which is made before it.
+type laterRandom struct{ c *core }
+
+func (l laterRandom) Read(b []byte) (int, error) { return l.c.random().Read(b) }
+
+// openRoot opens the root of trust for commands that need it at once. With
+// prepare it makes the root keys that are not there.
+func (c *core) openRoot(ctx context.Context, prepare bool) error {
+	if !prepare {
+		c.ring.Tend(ctx)
+	} else {
+		if err := c.ring.Prepare(ctx); err != nil {
+			return fmt.Errorf("root of trust: %w", err)
 		}
 	}
-	if err = c.ring.Check(ctx); err != nil {
-		return nil, fmt.Errorf("root of trust: %w", err)
+	if err := c.ring.Check(); err != nil {
+		return fmt.Errorf("root of trust: %w", err)
 	}
-	c.custody = custody.New(custody.Config{Store: c.store, Sealer: c.ring, Log: log, EncodeTTLV: encodeTTLV, DecodeTTLV: decodeTTLV})
-	return c, nil
+	return nil
 }
 
 func encodeTTLV(i kmip.Item) []byte { return wire.Append(nil, i) }
@@ -91,9 +115,7 @@ func (c *core) Close() error {
 	if c.ring != nil {
 		c.ring.Close()
 	}
-	if c.token != nil {
-		errs = append(errs, c.token.Close())
-	}
+	c.prompts.destroy()
 	return errors.Join(errs...)
 }
 
@@ -139,59 +161,4 @@ func openStore(ctx context.Context, url string, migrate bool, o store.Options) (
 		return nil, err
 	}
 	return s, nil
-}
-
-func openToken(ctx context.Context, r config.Root, create bool) (hsm.Token, error) {
-	if r.Kind == "pkcs11" {
-		t := r.Token[0]
-		token, err := pkcs11.Open(ctx, pkcs11.Config{
-			Module: t.Module, Label: t.Label, Serial: t.Serial, Sessions: t.Sessions,
-			PIN: func(context.Context) (*secret.Bytes, error) { return t.PIN.Read() },
-		})
-		if err != nil {
-			return nil, fmt.Errorf("root of trust: %w", err)
-		}
-		return token, nil
-	}
-	var o soft.Options
-	if r.Passphrase.Given() {
-		p, err := r.Passphrase.Read()
-		if err != nil {
-			return nil, fmt.Errorf("root.passphrase: %w", err)
-		}
-		defer p.Destroy()
-		o.Passphrase = p
-	}
-	open := soft.Open
-	if _, err := os.Stat(r.Key.File); errors.Is(err, os.ErrNotExist) && create {
-		open = soft.Create
-	}
-	token, err := open(r.Key.File, o)
-	if err != nil {
-		return nil, fmt.Errorf("root of trust: %w", err)
-	}
-	return token, nil
-}
-
-// domainKeys keeps domain keys in the store.
-type domainKeys struct{ store store.Store }
-
-func (d domainKeys) DomainKeys(ctx context.Context, domain string) ([]seal.DomainKey, error) {
-	rows, err := d.store.DomainKeys(ctx, domain)
-	if err != nil {
-		return nil, err
-	}
-	keys := make([]seal.DomainKey, len(rows))
-	for i, r := range rows {
-		keys[i] = seal.DomainKey(r)
-	}
-	return keys, nil
-}
-
-func (d domainKeys) AddDomainKey(ctx context.Context, k seal.DomainKey) error {
-	err := d.store.Commit(ctx, store.Change{AddDomainKeys: []store.DomainKey{store.DomainKey(k)}})
-	if errors.Is(err, store.ErrExists) {
-		return fmt.Errorf("%w: %w", seal.ErrKeyExists, err)
-	}
-	return err
 }

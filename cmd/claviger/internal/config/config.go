@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -36,20 +37,57 @@ type Store struct {
 
 // Root says what protects everything.
 type Root struct {
-	Kind       string  `toml:"kind"` // "pkcs11" or "software"
-	Mode       string  `toml:"mode"` // "envelope"
-	Key        Secret  `toml:"key"`  // software: the file that holds the root key
-	Passphrase Secret  `toml:"passphrase"`
+	Kind       string  `toml:"kind"`       // "pkcs11" or "software"
+	Mode       string  `toml:"mode"`       // of new domains: "envelope" or "direct"
+	Key        Secret  `toml:"key"`        // software: the file that holds the root key; with kind "pkcs11": one to move away from
+	Passphrase Secret  `toml:"passphrase"` // of that file
+	Shamir     Shamir  `toml:"shamir"`     // the file's key is shared among custodians
+	TPM        TPM     `toml:"tpm"`        // the file's key is sealed to a TPM
 	Token      []Token `toml:"token"`
+	Random     string  `toml:"random"` // "system", or "token": mixed with the system's
+	// AdoptKeys uses root keys that are in a token already, for an installation that
+	// has none in it.
+	AdoptKeys bool `toml:"adopt_keys"`
+	// AcceptUnfitKeys uses root keys that are extractable or of two purposes.
+	AcceptUnfitKeys bool `toml:"accept_unfit_keys"`
+}
+
+// Shamir says how the key of a software root key's file is shared when it is made.
+type Shamir struct {
+	Threshold int `toml:"threshold"` // shares that are needed
+	Shares    int `toml:"shares"`
+}
+
+// TPM says which TPM 2.0 the key of a software root key's file is sealed to.
+type TPM struct {
+	Device string `toml:"device"` // /dev/tpmrm0
+	PCRs   []int  `toml:"pcrs"`   // of the SHA-256 bank, that must be as they were
 }
 
 // Token is a token of a PKCS#11 module, by label or serial.
 type Token struct {
-	Module   string `toml:"module"`
-	Label    string `toml:"label"`
-	Serial   string `toml:"serial"`
-	PIN      Secret `toml:"pin"`
-	Sessions int    `toml:"sessions"` // 0: one for each core
+	Module    string `toml:"module"`
+	Label     string `toml:"label"`
+	Serial    string `toml:"serial"`
+	PIN       Secret `toml:"pin"`
+	Sessions  int    `toml:"sessions"`  // 0: one for each core
+	Timeout   string `toml:"timeout"`   // of a use: "2s" when empty
+	Isolation string `toml:"isolation"` // "process", also when empty, or "inline"
+	Hardware  bool   `toml:"hardware"`  // the operator declares it hardware
+}
+
+// Deadline is the time limit of a use of the token; 0 when none is given.
+func (t Token) Deadline() time.Duration {
+	d, _ := time.ParseDuration(t.Timeout) // checked
+	return d
+}
+
+// Name is how an operator knows the token.
+func (t Token) Name() string {
+	if t.Label != "" {
+		return t.Label
+	}
+	return t.Serial
 }
 
 // KMIP is the listener for clients.
@@ -77,12 +115,13 @@ type Log struct {
 	Level string `toml:"level"` // "debug", "info", "warn", "error"
 }
 
-// Secret is a reference to a secret: one of a file, an environment variable or
-// a credential of the service manager.
+// Secret is a reference to a secret: one of a file, an environment variable, a
+// credential of the service manager, or a question to an operator.
 type Secret struct {
 	File       string `toml:"file"`
 	Env        string `toml:"env"`
 	Credential string `toml:"credential"`
+	Prompt     bool   `toml:"prompt"` // asked at a terminal, or given by claviger unseal
 }
 
 // Given reports whether the reference names anything.
@@ -114,8 +153,10 @@ func (s Secret) Read() (*secret.Bytes, error) {
 			return nil, fmt.Errorf("secret: %w", err)
 		}
 		value = b
+	case s.Prompt:
+		return nil, errors.New("secret: it is to be asked for and cannot be read")
 	default:
-		return nil, errors.New("secret: no file, env or credential is given")
+		return nil, errors.New("secret: no file, env, credential or prompt is given")
 	}
 	trimmed := bytes.TrimSuffix(bytes.TrimSuffix(value, []byte("\n")), []byte("\r"))
 	result := secret.Copy(trimmed)
@@ -135,7 +176,7 @@ func Load(path string) (Config, error) {
 // Parse reads a configuration. name stands in errors; env looks variables up.
 func Parse(name string, b []byte, env func(string) (string, bool)) (Config, error) {
 	c := Config{
-		Root:  Root{Mode: "envelope"},
+		Root:  Root{Mode: "envelope", Random: "system"},
 		KMIP:  KMIP{Listen: "0.0.0.0:5696"},
 		HTTPS: HTTPS{Listen: "0.0.0.0:5697"},
 		Log:   Log{Level: "info"},
@@ -182,7 +223,10 @@ func override(v reflect.Value, prefix string, env func(string) (string, bool)) e
 			}
 			continue
 		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
-			if _, ok := env(fmt.Sprintf("%s_%d_MODULE", name, f.Len())); ok { // one more than the file has
+			for { // those that the file does not have
+				if _, ok := env(fmt.Sprintf("%s_%d_MODULE", name, f.Len())); !ok {
+					break
+				}
 				f.Set(reflect.Append(f, reflect.Zero(f.Type().Elem())))
 			}
 			for n := range f.Len() {
@@ -226,7 +270,19 @@ func set(f reflect.Value, text string) error {
 				list = append(list, s)
 			}
 		}
-		f.Set(reflect.ValueOf(list))
+		if f.Type().Elem().Kind() == reflect.String {
+			f.Set(reflect.ValueOf(list))
+			return nil
+		}
+		numbers := make([]int, len(list))
+		for i, s := range list {
+			n, err := strconv.Atoi(s)
+			if err != nil {
+				return fmt.Errorf("%q is not a number", s)
+			}
+			numbers[i] = n
+		}
+		f.Set(reflect.ValueOf(numbers))
 	default:
 		return errors.New("cannot be set from the environment")
 	}
@@ -245,34 +301,90 @@ func (c Config) check() error {
 	if c.PKI.Dir == "" {
 		return errors.New("pki.dir is missing")
 	}
-	if c.Root.Mode != "envelope" {
-		return fmt.Errorf(`root.mode is %q; this version has "envelope"`, c.Root.Mode)
-	}
-	switch c.Root.Kind {
-	case "software":
-		if c.Root.Key.File == "" {
-			return errors.New("root.key: a software root key needs key = { file = \"…\" }")
-		}
-	case "pkcs11":
-		if len(c.Root.Token) != 1 {
-			return fmt.Errorf("root.token: %d tokens; this version works with one", len(c.Root.Token))
-		}
-		t := c.Root.Token[0]
-		switch {
-		case t.Module == "":
-			return errors.New("root.token: module is missing")
-		case t.Label == "" && t.Serial == "":
-			return errors.New("root.token: label or serial is missing")
-		case !t.PIN.Given():
-			return errors.New("root.token: pin is missing; it is a reference: pin = { file = \"…\" }")
-		}
-	default:
-		return fmt.Errorf(`root.kind is %q; it is "pkcs11" or "software"`, c.Root.Kind)
+	if err := c.Root.check(); err != nil {
+		return err
 	}
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:
 		return fmt.Errorf("log.level %q is none of debug, info, warn, error", c.Log.Level)
+	}
+	return nil
+}
+
+func (r Root) check() error {
+	if r.Mode != "envelope" && r.Mode != "direct" {
+		return fmt.Errorf(`root.mode is %q; it is "envelope" or "direct"`, r.Mode)
+	}
+	if r.Random != "system" && r.Random != "token" {
+		return fmt.Errorf(`root.random is %q; it is "system" or "token"`, r.Random)
+	}
+	switch r.Kind {
+	case "software":
+		if len(r.Token) > 0 {
+			return errors.New(`root.token: tokens belong to kind = "pkcs11"`)
+		}
+		if err := r.checkFile(); err != nil {
+			return err
+		}
+	case "pkcs11":
+		if len(r.Token) == 0 {
+			return errors.New("root.token: no token is given")
+		}
+		if r.Key.Given() {
+			if err := r.checkFile(); err != nil {
+				return err
+			}
+		}
+	default:
+		return fmt.Errorf(`root.kind is %q; it is "pkcs11" or "software"`, r.Kind)
+	}
+	for i, t := range r.Token {
+		if err := t.check(); err != nil {
+			return fmt.Errorf("root.token, number %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// checkFile checks what is said of a software root key.
+func (r Root) checkFile() error {
+	if r.Key.File == "" {
+		return errors.New("root.key: a software root key needs key = { file = \"…\" }")
+	}
+	ways := 0
+	for _, given := range []bool{r.Passphrase.Given(), r.Shamir != Shamir{}, r.TPM.Device != ""} {
+		if given {
+			ways++
+		}
+	}
+	switch s := r.Shamir; {
+	case ways > 1:
+		return errors.New("root: only one of passphrase, shamir and tpm can protect the software root key")
+	case s != Shamir{} && (s.Threshold < 2 || s.Shares < s.Threshold || s.Shares > 255):
+		return fmt.Errorf("root.shamir: %d of %d shares; at least 2, and not more than there are (255 at most)", s.Threshold, s.Shares)
+	}
+	return nil
+}
+
+func (t Token) check() error {
+	switch {
+	case t.Module == "":
+		return errors.New("module is missing")
+	case t.Label == "" && t.Serial == "":
+		return errors.New("label or serial is missing")
+	case !t.PIN.Given():
+		return errors.New("pin is missing; it is a reference: pin = { file = \"…\" }")
+	case t.Sessions < 0:
+		return errors.New("sessions is negative")
+	case t.Isolation != "" && t.Isolation != "process" && t.Isolation != "inline":
+		return fmt.Errorf(`isolation is %q; it is "process" or "inline"`, t.Isolation)
+	}
+	if t.Timeout == "" {
+		return nil
+	}
+	if d, err := time.ParseDuration(t.Timeout); err != nil || d <= 0 {
+		return fmt.Errorf(`timeout is %q; it is a duration such as "2s"`, t.Timeout)
 	}
 	return nil
 }

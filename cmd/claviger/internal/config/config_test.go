@@ -19,6 +19,13 @@ pin = { file = "/etc/claviger/pin" }
 dir = "/tmp/pki"
 `
 
+// software is a configuration with a software root key.
+func software(root string) string {
+	before, after, _ := strings.Cut(good, "[root]")
+	_, pki, _ := strings.Cut(after, "[pki]")
+	return before + "[root]\nkind = \"software\"\n" + root + "\n[pki]" + pki
+}
+
 func none(string) (string, bool) { return "", false }
 
 func TestGoodConfigurationIsRead(t *testing.T) {
@@ -41,7 +48,14 @@ func TestBadConfigurationIsRefusedWithItsPlace(t *testing.T) {
 		{"no token", strings.Replace(good, "[[root.token]]", "[log]\nlevel=\"info\"\n[[root.tokens]]", 1), "unknown key"},
 		{"no port", good + "[kmip]\nlisten = \"0.0.0.0\"\n", "kmip.listen"},
 		{"unknown root", strings.Replace(good, `"pkcs11"`, `"magic"`, 1), "root.kind"},
-		{"what is not there yet", strings.Replace(good, "[[root.token]]", "mode = \"direct\"\n[[root.token]]", 1), "root.mode"},
+		{"a mode that is not", strings.Replace(good, "[[root.token]]", "mode = \"indirect\"\n[[root.token]]", 1), "root.mode"},
+		{"a generator that is not", strings.Replace(good, "[[root.token]]", "random = \"dice\"\n[[root.token]]", 1), "root.random"},
+		{"a timeout without unit", strings.Replace(good, "label =", "timeout = \"2\"\nlabel =", 1), "number 1: timeout"},
+		{"an isolation that is not", strings.Replace(good, "label =", "isolation = \"thread\"\nlabel =", 1), "isolation"},
+		{"tokens beside a software root", strings.Replace(good, `"pkcs11"`, `"software"`, 1), "root.token"},
+		{"software without a file", software(""), "root.key"},
+		{"one share is enough", software("key = { file = \"k\" }\nshamir = { threshold = 1, shares = 3 }"), "root.shamir"},
+		{"two protections", software("key = { file = \"k\" }\npassphrase = { env = \"P\" }\ntpm = { device = \"/dev/tpmrm0\" }"), "only one of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Parse("c.toml", []byte(c.text), none)
