@@ -85,6 +85,18 @@ var rules = []rule{
 		never:   []string{"github.com/miekg/pkcs11/..."},
 	},
 	{
+		because: "only the software token knows TPMs",
+		of:      []string{"..."},
+		except:  []string{"hsm/soft"},
+		never:   []string{"github.com/google/go-tpm/..."},
+	},
+	{
+		because: "only the wiring starts workers",
+		of:      []string{"..."},
+		except:  append([]string{"cmd/claviger", "hsm/worker"}, tests...),
+		never:   []string{"hsm/worker/..."},
+	},
+	{
 		because: "only the Postgres backend, migrations and leases speak to Postgres",
 		of:      []string{"..."},
 		except:  append([]string{"store/postgres/...", "migrations", "admin/lease/..."}, tests...),
@@ -139,6 +151,8 @@ func TestLayersAreSeen(t *testing.T) {
 		{"kmip/client", "kmip/custody"},
 		{"kmip/dialect", "github.com/gemalto/kmip-go/ttlv"},
 		{"hsm/seal", "github.com/miekg/pkcs11"},
+		{"hsm/seal", "github.com/google/go-tpm/tpm2"},
+		{"hsm/pkcs11", "hsm/worker"},
 		{"store/sqlite", "github.com/jackc/pgx/v5"},
 		{"store/postgres", "modernc.org/sqlite"},
 		{"kmip/secret", "kmip"},

@@ -24,12 +24,26 @@ import (
 // Options says what a node runs on.
 type Options struct {
 	Store   string // "sqlite", also when empty, or "postgres"
-	Root    string // "software", also when empty, or "pkcs11"
+	Root    string // "software", also when empty: claviger dev; "pkcs11"; or "file": a software root key by init and serve
 	Interop bool   // allow the Interop operation
+
+	// For tokens: how many (1 when 0), the mode of new domains, how modules run,
+	// and further lines of [root] and of each [[root.token]].
+	Tokens    int
+	Mode      string
+	Isolation string
+	RootLines string
+	Lines     string
 }
 
 func (o Options) String() string {
-	return cmp.Or(o.Store, "sqlite") + "-" + cmp.Or(o.Root, "software")
+	name := cmp.Or(o.Store, "sqlite") + "-" + cmp.Or(o.Root, "software")
+	for _, more := range []string{o.Mode, o.Isolation} {
+		if more != "" {
+			name += "-" + more
+		}
+	}
+	return name
 }
 
 // Node is a server in a process of its own, as a user starts it.
@@ -41,12 +55,15 @@ type Node struct {
 	Dir         string // what the server writes
 	Log         string // path of what it has logged, over all its starts
 	StoreURL    string
+	Tokens      []SoftHSMToken // of a node on tokens
 
+	interop bool
 	args    []string
 	env     []string
 	config  string // path; empty for `claviger dev`
 	program string
 
+	lines   <-chan string // of a server that is sealed
 	cmd     *exec.Cmd
 	ended   chan struct{} // closed when the process has ended and waitErr is set
 	waitErr error
@@ -59,15 +76,37 @@ const startLimit = 60 * time.Second
 // which must give exit code 0.
 func Start(t testing.TB, o Options) *Node {
 	t.Helper()
+	n := Prepare(t, o)
+	n.run(t)
+	if n.config != "" {
+		n.Cert, n.Key = n.NewClient(t, "demo", "default")
+	}
+	return n
+}
+
+// Prepare is Start without the start; init are further arguments of claviger init,
+// where that is run.
+func Prepare(t testing.TB, o Options, init ...string) *Node {
+	t.Helper()
 	dir := t.TempDir()
-	n := &Node{Dir: dir, Log: filepath.Join(dir, "log"), program: Claviger(t), env: os.Environ()}
+	n := &Node{Dir: dir, Log: filepath.Join(dir, "log"), program: Claviger(t), env: os.Environ(), interop: o.Interop}
 	n.StoreURL = "sqlite:" + filepath.Join(dir, "store.db")
 	if o.Store == "postgres" {
 		n.StoreURL = Postgres(t)
 	}
-	if o.Root == "pkcs11" {
-		n.configure(t, o)
-	} else {
+	switch o.Root {
+	case "pkcs11":
+		for range max(o.Tokens, 1) {
+			n.Tokens = append(n.Tokens, SoftHSM(t))
+		}
+		n.env = append(n.env, n.Tokens[0].Env()...)
+		n.env = append(n.env, "CLAVIGER_TEST_PIN="+n.Tokens[0].PIN)
+		n.SetRoot(t, o.RootSection(n.Tokens...))
+		n.Init(t, init...)
+	case "file":
+		n.SetRoot(t, n.SoftwareSection(o.RootLines))
+		n.Init(t, init...)
+	default:
 		n.args = []string{"dev", "--dir", dir, "--kmip", "127.0.0.1:0", "--https", "127.0.0.1:0", "--store", n.StoreURL}
 		if o.Interop {
 			n.args = append(n.args, "--interop")
@@ -76,27 +115,34 @@ func Start(t testing.TB, o Options) *Node {
 		n.Cert, n.Key = filepath.Join(dir, "pki", "clients", "demo", "cert.pem"), filepath.Join(dir, "pki", "clients", "demo", "key.pem")
 	}
 	t.Cleanup(func() { n.Stop(t) })
-	n.run(t)
-	if n.config != "" {
-		n.Cert, n.Key = n.NewClient(t, "demo", "default")
-	}
 	return n
 }
 
-// configure prepares a node on a token by `claviger init`, for `serve`.
-func (n *Node) configure(t testing.TB, o Options) {
-	t.Helper()
-	token := SoftHSM(t)
-	n.env = append(n.env, token.Env()...)
-	n.env = append(n.env, "CLAVIGER_TEST_PIN="+token.PIN)
-	n.writeConfig(t, fmt.Sprintf(`kind = "pkcs11"
-[[root.token]]
-module = %q
-label = %q
-pin = { env = "CLAVIGER_TEST_PIN" }
-`, token.Module, token.Label), o.Interop)
-	n.initialise(t)
+// RootSection is the section [root] of a node on the given tokens.
+func (o Options) RootSection(tokens ...SoftHSMToken) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kind = \"pkcs11\"\nmode = %q\n%s\n", cmp.Or(o.Mode, "envelope"), o.RootLines)
+	for _, token := range tokens {
+		fmt.Fprintf(&b, "[[root.token]]\nmodule = %q\nlabel = %q\npin = { env = \"CLAVIGER_TEST_PIN\" }\nisolation = %q\n%s\n",
+			token.Module, token.Label, cmp.Or(o.Isolation, "process"), o.Lines)
+	}
+	return b.String()
 }
+
+// SoftwareSection is the section [root] of a node with a software root key.
+func (n *Node) SoftwareSection(lines string) string {
+	return fmt.Sprintf("kind = \"software\"\nkey = { file = %q }\n%s\n", filepath.Join(n.Dir, "root.key"), lines)
+}
+
+// SetRoot writes the configuration of a node with another section [root], for the
+// next start.
+func (n *Node) SetRoot(t testing.TB, root string) {
+	t.Helper()
+	n.writeConfig(t, root, n.interop)
+}
+
+// SetEnv sets a variable of the server, for the next start.
+func (n *Node) SetEnv(variables ...string) { n.env = append(n.env, variables...) }
 
 func (n *Node) writeConfig(t testing.TB, root string, interop bool) {
 	t.Helper()
@@ -120,9 +166,10 @@ dir = %q
 	}
 }
 
-func (n *Node) initialise(t testing.TB) {
+// Init runs claviger init with further arguments.
+func (n *Node) Init(t testing.TB, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), n.program, "init", "--config", n.config)
+	cmd := exec.CommandContext(t.Context(), n.program, append([]string{"init", "--config", n.config}, args...)...)
 	cmd.Env = n.env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("claviger init: %v\n%s", err, out)
@@ -151,7 +198,7 @@ func (n *Node) Join(t testing.TB) *Node {
 			t.Fatal(err)
 		}
 	}
-	second.initialise(t)
+	second.Init(t)
 	second.Context, second.CA = n.Context, n.CA
 	t.Cleanup(func() { second.Stop(t) })
 	second.run(t)
@@ -160,8 +207,30 @@ func (n *Node) Join(t testing.TB) *Node {
 
 var readyLine = regexp.MustCompile(`^ready kmip=(\S+) https=(\S+) dir=(.+)$`)
 
+var sealedLine = regexp.MustCompile(`^sealed https=(\S+) dir=(.+)$`)
+
 // run starts the process and waits for its ready line.
 func (n *Node) run(t testing.TB) {
+	t.Helper()
+	n.await(t, n.launch(t), readyLine)
+}
+
+// RestartSealed starts a server that has ended again, whose root of trust is
+// away, and waits until it says that it is sealed.
+func (n *Node) RestartSealed(t testing.TB) {
+	t.Helper()
+	n.lines = n.launch(t)
+	n.await(t, n.lines, sealedLine)
+}
+
+// AwaitReady waits until a server that was sealed is ready.
+func (n *Node) AwaitReady(t testing.TB) {
+	t.Helper()
+	n.await(t, n.lines, readyLine)
+}
+
+// launch starts the process and returns the lines that it prints.
+func (n *Node) launch(t testing.TB) <-chan string {
 	t.Helper()
 	log, err := os.OpenFile(n.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -179,25 +248,39 @@ func (n *Node) run(t testing.TB) {
 		t.Fatal(err)
 	}
 	n.cmd, n.ended = cmd, make(chan struct{})
-	ready := make(chan []string, 1)
+	lines := make(chan string, 16)
 	go func() {
 		defer close(n.ended)
-		lines := bufio.NewScanner(stdout)
-		for lines.Scan() {
-			if m := readyLine.FindStringSubmatch(lines.Text()); m != nil {
-				ready <- m
-			}
+		s := bufio.NewScanner(stdout)
+		for s.Scan() {
+			lines <- s.Text()
 		}
 		n.waitErr = cmd.Wait()
 	}()
-	select {
-	case m := <-ready:
-		n.KMIP, n.HTTPS = m[1], m[2]
-	case <-n.ended:
-		t.Fatalf("the server ended before it was ready: %v\n%s", n.waitErr, n.logTail())
-	case <-time.After(startLimit):
-		n.Kill(t)
-		t.Fatalf("the server was not ready within %v\n%s", startLimit, n.logTail())
+	return lines
+}
+
+// await waits for a line, and notes the addresses in it.
+func (n *Node) await(t testing.TB, lines <-chan string, form *regexp.Regexp) {
+	t.Helper()
+	limit := time.After(startLimit)
+	for found := false; !found; {
+		select {
+		case line := <-lines:
+			m := form.FindStringSubmatch(line)
+			switch {
+			case m == nil:
+			case form == sealedLine:
+				n.KMIP, n.HTTPS, found = "", m[1], true
+			default:
+				n.KMIP, n.HTTPS, found = m[1], m[2], true
+			}
+		case <-n.ended:
+			t.Fatalf("the server ended before it said %s: %v\n%s", form, n.waitErr, n.logTail())
+		case <-limit:
+			n.Kill(t)
+			t.Fatalf("the server did not say %s within %v\n%s", form, startLimit, n.logTail())
+		}
 	}
 	if n.config != "" { // port 0 stands in the context
 		n.setContextAddress(t)
@@ -269,13 +352,20 @@ func (n *Node) Restart(t testing.TB) {
 // it prints.
 func (n *Node) CLI(t testing.TB, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), n.program, append([]string{"--context", n.Context}, args...)...)
-	cmd.Env = n.env
-	out, err := cmd.CombinedOutput()
+	out, err := n.TryCLI(t, args...)
 	if err != nil {
 		t.Fatalf("claviger %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	return string(out)
+	return out
+}
+
+// TryCLI is CLI for what may be refused.
+func (n *Node) TryCLI(t testing.TB, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), n.program, append([]string{"--context", n.Context}, args...)...)
+	cmd.Env = n.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // NewClient makes a client that may do everything in its domain, and returns

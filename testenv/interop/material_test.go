@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,29 +20,179 @@ import (
 )
 
 // TestMaterialIsNowhere looks for the bytes of keys in everything that the
-// server leaves: the database, its journals or a dump, and the log.
+// server leaves: the database, its journals or a dump, and the log; in every mode,
+// and after everything that protects the keys has been changed.
 func TestMaterialIsNowhere(t *testing.T) {
 	t.Parallel()
-	for _, o := range combinations {
+	for _, o := range append(slices.Clone(combinations),
+		testenv.Options{Store: "sqlite", Root: "pkcs11", Mode: "direct"},
+		testenv.Options{Store: "postgres", Root: "pkcs11", Mode: "direct", Isolation: "inline"},
+		testenv.Options{Store: "sqlite", Root: "file"},
+		testenv.Options{Store: "postgres", Root: "file"},
+	) {
 		t.Run(o.String(), func(t *testing.T) {
 			t.Parallel()
+			if o.Root == "file" {
+				o.RootLines = fmt.Sprintf("passphrase = { file = %q }", secretFile(t, passphrase))
+			}
 			n := testenv.Start(t, o)
 			keys := makeKeys(t, dial(t, n, "", ""))
 			scan(t, places(t, n), keys) // while it runs, with the journal
+			token := "claviger"
+			if len(n.Tokens) > 0 {
+				token = n.Tokens[0].Label
+			}
+			for _, args := range [][]string{{"domain", "rotate-key", "default"}, {"root", "rotate", token}, {"domain", "rotate-key", "system"}} {
+				if out := n.CLI(t, args...); !strings.Contains(out, "is done") {
+					t.Errorf("claviger %s: %s", strings.Join(args, " "), out)
+				}
+				scan(t, places(t, n), keys)
+			}
 			n.Stop(t)
 			scan(t, places(t, n), keys)
 			n.Restart(t)
-			for uid, material := range keys {
-				o, err := dial(t, n, "", "").Get(t.Context(), uid, 0)
+			same(t, dial(t, n, "", ""), keys)
+		})
+	}
+}
+
+const passphrase = "a passphrase that the scan looks for"
+
+// secretFile writes a secret where a configuration takes it from.
+func secretFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestSecretsOfTheRootAreNowhere looks for PINs, passphrases and shares in the
+// database, in the log, and in what the processes of a server show of themselves.
+func TestSecretsOfTheRootAreNowhere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		start func(t *testing.T) (n *testenv.Node, secrets map[string][]byte)
+		// inEnvironment: an operator who gives a secret in the environment of the
+		// server finds it there. It is not in that of a worker.
+		inEnvironment bool
+	}{
+		{name: "a PIN in a file, module in a process", start: startWithPIN("process", false)},
+		{name: "a PIN in a file, module inline", start: startWithPIN("inline", false)},
+		{name: "a PIN in the environment", start: startWithPIN("process", true), inEnvironment: true},
+		{name: "a passphrase", start: func(t *testing.T) (*testenv.Node, map[string][]byte) {
+			n := testenv.Start(t, testenv.Options{Root: "file", RootLines: fmt.Sprintf("passphrase = { file = %q }", secretFile(t, passphrase))})
+			return n, map[string][]byte{"the passphrase": []byte(passphrase)}
+		}},
+		{name: "shares", start: func(t *testing.T) (*testenv.Node, map[string][]byte) {
+			folder, secrets := t.TempDir(), map[string][]byte{}
+			n := testenv.Prepare(t, testenv.Options{Root: "file", RootLines: "shamir = { threshold = 2, shares = 3 }"}, "--shares-out", folder)
+			n.RestartSealed(t)
+			for i := 1; i <= 3; i++ {
+				path := filepath.Join(folder, fmt.Sprintf("share-%d.txt", i))
+				b, err := os.ReadFile(path)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(o.Key.Material.Reveal(), material) {
-					t.Errorf("%s is another key after the restart", uid)
+				secrets[fmt.Sprintf("share %d", i)] = bytes.TrimSpace(b)
+				if i <= 2 {
+					n.CLI(t, "unseal", "--file", path)
+				}
+			}
+			n.AwaitReady(t)
+			n.Cert, n.Key = n.NewClient(t, "demo", "default")
+			return n, secrets
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n, secrets := c.start(t)
+			makeKeys(t, dial(t, n, "", ""))
+			for where, content := range places(t, n) {
+				for what, value := range secrets {
+					if form := contains(content, value); form != "" {
+						t.Errorf("%s is in %s, as %s", what, where, form)
+					}
+				}
+			}
+			for where, content := range processes(t, n) {
+				for what, value := range secrets {
+					shown := contains(content, value) != ""
+					if want := c.inEnvironment && where == "environ of the server"; shown != want {
+						t.Errorf("%s is in the %s: %t, want %t", what, where, shown, want)
+					}
 				}
 			}
 		})
 	}
+}
+
+// startWithPIN starts a node whose PIN is in a file or in its environment.
+func startWithPIN(isolation string, environment bool) func(t *testing.T) (*testenv.Node, map[string][]byte) {
+	return func(t *testing.T) (*testenv.Node, map[string][]byte) {
+		o := testenv.Options{Root: "pkcs11", Isolation: isolation}
+		n := testenv.Start(t, o)
+		if !environment {
+			n.Stop(t)
+			pin := fmt.Sprintf("{ file = %q }", secretFile(t, n.Tokens[0].PIN))
+			n.SetRoot(t, strings.Replace(o.RootSection(n.Tokens[0]), `{ env = "CLAVIGER_TEST_PIN" }`, pin, 1))
+			n.SetEnv("CLAVIGER_TEST_PIN=")
+			n.Restart(t)
+		}
+		return n, map[string][]byte{"the PIN": []byte(n.Tokens[0].PIN)}
+	}
+}
+
+// processes returns what the system shows of the processes of a server to those who
+// may see it, by what it is.
+func processes(t *testing.T, n *testenv.Node) map[string][]byte {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil || len(all) == 0 {
+		t.Skip("needs /proc")
+	}
+	found := map[string][]byte{}
+	show := func(dir, who string) {
+		for _, file := range []string{"cmdline", "environ"} {
+			b, err := os.ReadFile(filepath.Join(dir, file))
+			if errors.Is(err, os.ErrPermission) {
+				continue // what nobody may read shows nothing
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[file+" of "+who] = b
+		}
+	}
+	server := ""
+	for _, dir := range all {
+		b, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if args := strings.Split(string(b), "\x00"); len(args) > 3 && args[1] == "serve" && strings.HasPrefix(args[3], n.Dir+"/") {
+			server = dir
+		}
+	}
+	if server == "" {
+		t.Fatal("the process of the server is not found")
+	}
+	show(server, "the server")
+	workers := 0
+	for _, dir := range all {
+		status, _ := os.ReadFile(filepath.Join(dir, "status"))
+		if strings.Contains(string(status), "\nPPid:\t"+filepath.Base(server)+"\n") {
+			workers++
+			show(dir, fmt.Sprintf("worker %d", workers))
+		}
+	}
+	config, err := os.ReadFile(filepath.Join(n.Dir, "claviger.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Count(string(config), `isolation = "process"`); workers != want {
+		t.Errorf("%d worker processes are found, want %d", workers, want)
+	}
+	return found
 }
 
 const materialName = "name-of-a-key-that-the-scan-must-find"

@@ -16,6 +16,7 @@ need libc6-dev test -e /usr/include/stdlib.h
 need openssl command -v openssl
 need softhsm2 command -v softhsm2-util
 need opensc command -v pkcs11-tool
+need swtpm command -v swtpm
 need postgresql anyglob '/usr/lib/postgresql/*/bin/initdb' initdb
 need postgresql-client anyglob '/usr/lib/postgresql/*/bin/pg_dump' pg_dump
 if [ -z "${CLAVIGER_TEST_PYTHON:-}" ]; then

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-require=postgres,softhsm,pykmip,ovh
+require=postgres,softhsm,pykmip,ovh,swtpm,gcc
 if docker version >/dev/null 2>&1; then
 	if testenv/images/postgres/build.sh; then
 		require+=,container

@@ -5,9 +5,11 @@ package service
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +17,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/claviger/claviger/hsm/seal"
-	"github.com/claviger/claviger/hsm/seal/sealtest"
 	"github.com/claviger/claviger/hsm/soft"
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
@@ -31,6 +32,22 @@ type Service struct {
 	Store store.Store
 	Ring  *seal.Ring
 	Clock *Clock
+	// Hardware is the token of a service with Options.Hardware.
+	Hardware *Hardware
+
+	options Options
+	members []seal.Member
+}
+
+// Options says what is other than New has it.
+type Options struct {
+	Hardware bool      // the token says that it is hardware and keeps objects
+	Tokens   []string  // labels of further tokens, software, that are not enrolled
+	Mode     seal.Mode // of new domains
+	Random   io.Reader // makes keys
+	Log      slog.Handler
+	// Store puts something before the store.
+	Store func(store.Store) store.Store
 }
 
 // Clock is a clock that a test moves, also while a server reads it.
@@ -75,6 +92,12 @@ var migrated = sync.OnceValues(func() (database []byte, err error) {
 // New makes a service with the domain "default", ended with the test.
 func New(t testing.TB) *Service {
 	t.Helper()
+	return With(t, Options{})
+}
+
+// With is New with options.
+func With(t testing.TB, o Options) *Service {
+	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "store.db")
@@ -90,29 +113,78 @@ func New(t testing.TB) *Service {
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}
-	token, err := soft.Create(filepath.Join(dir, "root.key"), soft.Options{})
+	t.Cleanup(func() { _ = st.Close() })
+	s := &Service{Store: st, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, options: o}
+	first := newToken(t, filepath.Join(dir, "root"), "claviger")
+	s.members = []seal.Member{seal.Opened(first)}
+	if o.Hardware {
+		s.Hardware = &Hardware{Token: first}
+		s.members = []seal.Member{seal.Opened(s.Hardware)}
+	}
+	s.begin(t)
+	if _, err := s.Initialise(ctx); err != nil {
+		t.Fatalf("initialise: %v", err)
+	}
+	if len(o.Tokens) == 0 {
+		return s
+	}
+	for i, label := range o.Tokens {
+		s.members = append(s.members, seal.Opened(newToken(t, filepath.Join(dir, strconv.Itoa(i)), label)))
+	}
+	return s.Another(t)
+}
+
+func newToken(t testing.TB, name, label string) *soft.Token {
+	t.Helper()
+	token, err := soft.Create(name+".key", soft.Options{Label: label})
 	if err != nil {
 		t.Fatalf("create token: %v", err)
 	}
-	ring := seal.New(token, &sealtest.Keys{}, seal.Options{})
-	t.Cleanup(func() {
-		_ = st.Close()
-		ring.Close()
-		_ = token.Close()
-	})
-	if err := ring.Prepare(ctx); err != nil {
+	t.Cleanup(func() { _ = token.Close() })
+	return token
+}
+
+// Another is one more node on the same store, with the same tokens and clock.
+func (s *Service) Another(t testing.TB) *Service {
+	t.Helper()
+	other := &Service{Store: s.Store, Clock: s.Clock, Hardware: s.Hardware, options: s.options, members: s.members}
+	other.options.Store = nil
+	other.begin(t)
+	return other
+}
+
+// begin makes the ring and the service.
+func (s *Service) begin(t testing.TB) {
+	t.Helper()
+	st := s.Store
+	if s.options.Store != nil {
+		st = s.options.Store(st)
+	}
+	s.Ring = seal.New(s.members, custody.DomainKeys{Store: st}, seal.Options{Mode: s.options.Mode})
+	if err := s.Ring.Prepare(context.Background()); err != nil {
 		t.Fatalf("prepare: %v", err)
 	}
-	clock := &Clock{now: time.Now().UTC().Truncate(time.Second)}
-	svc := custody.New(custody.Config{
-		Store: st, Sealer: ring, Log: slog.New(slog.DiscardHandler), Now: clock.Now,
+	log := s.options.Log
+	if log == nil {
+		log = slog.DiscardHandler
+	}
+	s.Service = custody.New(custody.Config{
+		Store: st, Sealer: s.Ring, Log: slog.New(log), Now: s.Clock.Now, Random: s.options.Random,
 		EncodeTTLV: func(i kmip.Item) []byte { return wire.Append(nil, i) },
 		DecodeTTLV: func(b []byte) (kmip.Item, error) { return wire.Parse(b, wire.DefaultLimits()) },
 	})
-	if _, err := svc.Initialise(ctx); err != nil {
-		t.Fatalf("initialise: %v", err)
-	}
-	return &Service{Service: svc, Store: st, Ring: ring, Clock: clock}
+	t.Cleanup(func() {
+		s.Halt()
+		s.Ring.Close()
+	})
+}
+
+// Halt ends the work in the background that a node has begun, as its end does; other
+// nodes take it over.
+func (s *Service) Halt() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.Run(ctx)
 }
 
 // Client opens a scope of a client of a domain that may do everything in it.
