@@ -34,7 +34,7 @@ var signals sync.Pool // of *signal that are empty, with the timer stopped
 func newDeadline(parent context.Context, timeout time.Duration) *deadline {
 	d := &deadline{Context: parent, at: time.Now().Add(timeout), err: parent.Err()}
 	if earlier, ok := parent.Deadline(); ok && earlier.Before(d.at) {
-		d.at, timeout = earlier, time.Until(earlier)
+		d.at = earlier // when the parent ends: nobody is told before that
 	}
 	if s, ok := signals.Get().(*signal); ok {
 		d.signal = s

@@ -64,7 +64,7 @@ func BenchmarkInWorker(b *testing.B) {
 	}
 	inWorker, err := worker.Open(b.Context(), worker.Config{
 		Command: func() *exec.Cmd {
-			cmd := exec.Command(os.Args[0]) //nolint:gosec // this program
+			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), workerVar+"=1")
 			return cmd
 		},

@@ -178,13 +178,13 @@ func (s *server) begin(ctx context.Context, m message) {
 		answer.kind, answer.op, answer.id = kindResult, m.op, m.id
 		frame := sealed(answer)
 		m.wipe() // the answer may have been in it
-		ended := ctx.Err() != nil
+		givenUp := err != nil && (ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded))
 		s.mu.Lock()
 		delete(s.calls, m.id)
 		s.mu.Unlock()
 		cancel()
 		s.write(frame)
-		if ended && err != nil {
+		if givenUp {
 			s.watch.look(m.op)
 		}
 	}()
