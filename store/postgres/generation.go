@@ -27,6 +27,10 @@ const (
 		from (select * from object where domain = $1 and uid > $3 order by uid offset 0) o
 		where o.generation = $2 limit $4`
 
+	// sqlByKey keeps the planner from sorting a domain for each page of a table of
+	// which it has no statistics yet.
+	sqlByKey = `select set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)`
+
 	sqlSealedCount = `select (select count(*) from object where domain = $1 and generation = $2),
 		(select count(*) from record where domain = $1 and generation = $2)`
 
@@ -58,7 +62,25 @@ func (s *Store) Sealed(ctx context.Context, domain string, generation int32, aft
 	if err := store.CheckSealed(domain, after, limit); err != nil {
 		return nil, err
 	}
-	return all(ctx, s, "read sealed objects", scanSealed, sqlSealed, domain, generation, after, limit)
+	var list []store.Object
+	err := pgx.BeginTxFunc(ctx, s.reads, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, sqlByKey); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, sqlSealed, domain, generation, after, limit)
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (o store.Object, err error) {
+			err = scanSealed(r, &o)
+			return o, err
+		})
+		return err
+	})
+	if err != nil {
+		return nil, s.failure("read sealed objects", err)
+	}
+	return list, nil
 }
 
 // SealedCount implements store.Registry.
