@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -27,7 +28,7 @@ var contentKeyAAD = []byte("content key\x00")
 
 // inToken asks the tokens that hold a key of mode direct, one after the other.
 // When none of them answers the copies are read anew, once: there may be others
-// by now.
+// by now. Not after one that took its time to fail: the caller has waited enough.
 func inToken[T any](ctx context.Context, r *Ring, k *domainKey, op func(context.Context, handle, hsm.WrappedKey) (T, error)) (T, error) {
 	for again := false; ; again = true {
 		list := r.handles(func(serial string) bool { _, ok := k.direct.rows[serial]; return ok })
@@ -39,7 +40,7 @@ func inToken[T any](ctx context.Context, r *Ring, k *domainKey, op func(context.
 			}
 			return op(ctx, h, wrapped)
 		})
-		if err == nil || again || !isOfToken(err) || ctx.Err() != nil {
+		if err == nil || again || !isOfToken(err) || errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 			return value, err
 		}
 		next, failed := r.reopen(ctx, k.at)

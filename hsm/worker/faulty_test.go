@@ -193,7 +193,7 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-const testTimeout = 400 * time.Millisecond
+const testTimeout = 1500 * time.Millisecond
 
 func newRig(t testing.TB) *rig {
 	r := &rig{t: t, params: params{Dir: t.TempDir()}}
