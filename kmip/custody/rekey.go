@@ -137,7 +137,7 @@ func (s *Service) replacement(ctx context.Context, sc *Scope, old *managed, attr
 	if hardware, err := s.toHardware(ctx, sc, old); err != nil {
 		return nil, residence{}, err
 	} else if hardware {
-		return s.newResidentKey(ctx, sc, append(attrs, link), dates)
+		return s.newResidentKey(ctx, sc, append(withoutSecrecy(attrs), link), dates)
 	}
 	alg := kmip.CryptographicAlgorithm(attrs.Uint32(kmip.TagCryptographicAlgorithm))
 	length := attrs.Int32(kmip.TagCryptographicLength)

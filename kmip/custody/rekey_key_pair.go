@@ -40,6 +40,9 @@ func (s *Service) rekeyKeyPair(ctx context.Context, sc *Scope, uid string, offse
 		if err != nil {
 			return o, err
 		}
+		if hardware {
+			newPrivate = withoutSecrecy(newPrivate)
+		}
 		priv, pub, where, err := s.createPair(ctx, sc, newPrivate, newPublic, hardware)
 		if err != nil {
 			return o, err

@@ -151,6 +151,12 @@ func (s *Service) toHardware(ctx context.Context, sc *Scope, old *managed) (bool
 	return hardware, nil
 }
 
+// withoutSecrecy leaves out what a replacement inherits of a key that did not live
+// in a token.
+func withoutSecrecy(attrs kmip.Attributes) kmip.Attributes {
+	return slices.Clone(attrs).Remove(kmip.TagSensitive, kmip.TagExtractable)
+}
+
 // newResident makes a key in a token, and the object that stands for it.
 func (s *Service) newResident(ctx context.Context, sc *Scope, n newborn, spec hsm.ObjectSpec) (*managed, residence, error) {
 	if v, ok := n.attrs.Get(kmip.TagExtractable); ok && v.Bool() {

@@ -654,3 +654,45 @@ func TestResidentKeysMoveToANewDomainKey(t *testing.T) {
 		t.Errorf("after the rotation: %x, %v; want %x", after.Data, err, before.Data)
 	}
 }
+
+func TestReplacementsInADomainOfHardwareLiveThere(t *testing.T) {
+	ctx := t.Context()
+	s := service.With(t, service.Options{Hardware: true})
+	uid, err := s.Create(ctx, s.Client("default"), kmip.ObjectTypeSymmetricKey, aes256())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CreateDomain(ctx, s.Administrator(""), "other", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetDomainProtection(ctx, s.Administrator(""), "default", true); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := s.ReKey(ctx, s.Client("default"), uid, nil, nil)
+	if err != nil {
+		t.Fatalf("ReKey of a key from before: %v", err)
+	}
+	_, err = s.Get(ctx, s.Client("default"), fresh, custody.GetOptions{})
+	wantKind(t, err, kmip.KindNotExtractable)
+	private, public, err := s.CreateKeyPair(ctx, s.Client("other"), attrs(kmip.Enumeration(kmip.TagCryptographicAlgorithm, kmip.CryptographicAlgorithmECDSA), kmip.Integer(kmip.TagCryptographicLength, 256)), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetDomainProtection(ctx, s.Administrator(""), "other", true); err != nil {
+		t.Fatal(err)
+	}
+	newPrivate, newPublic, err := s.ReKeyKeyPair(ctx, s.Client("other"), private, nil, nil, nil, nil)
+	if err != nil {
+		t.Fatalf("ReKeyKeyPair of a pair from before: %v", err)
+	}
+	_, err = s.Get(ctx, s.Client("other"), newPrivate, custody.GetOptions{})
+	wantKind(t, err, kmip.KindNotExtractable)
+	for _, uid := range []string{public, newPublic} {
+		if _, err := s.Get(ctx, s.Client("other"), uid, custody.GetOptions{}); err != nil {
+			t.Errorf("the public half %s: %v", uid, err)
+		}
+	}
+	if n := s.Hardware.Made(); n != 2 {
+		t.Errorf("%d keys were made in the token, want 2", n)
+	}
+}

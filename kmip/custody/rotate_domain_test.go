@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/claviger/claviger/hsm/seal"
@@ -229,5 +230,38 @@ func TestClientsGoOnWhileADomainIsRotated(t *testing.T) {
 	}
 	for _, uid := range uids {
 		material(t, s, uid)
+	}
+}
+
+// awayOnce is a store that is away when objects are first moved.
+type awayOnce struct {
+	store.Store
+	left atomic.Int32
+}
+
+func (a *awayOnce) Reseal(ctx context.Context, objects []store.Object) (int, error) {
+	if a.left.Add(-1) >= 0 {
+		return 0, store.ErrUnavailable
+	}
+	return a.Store.Reseal(ctx, objects)
+}
+
+func TestARotationWaitsForWhatIsAway(t *testing.T) {
+	away := &awayOnce{}
+	away.left.Store(1)
+	s := service.With(t, service.Options{Store: func(below store.Store) store.Store { away.Store = below; return away }})
+	uid, err := s.Create(t.Context(), s.Client("default"), kmip.ObjectTypeSymmetricKey, aes256())
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := await(t, s, rotate(t, s, "default", "").ID, custody.JobDone)
+	if j.Done != 1 || j.Left != 0 || j.Detail != "" {
+		t.Errorf("the job at its end: %+v", j)
+	}
+	if away.left.Load() >= 0 {
+		t.Error("the store was never away: this proves nothing")
+	}
+	if _, err := s.Get(t.Context(), s.Client("default"), uid, custody.GetOptions{}); err != nil {
+		t.Error(err)
 	}
 }
