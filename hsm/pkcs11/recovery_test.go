@@ -19,29 +19,13 @@ import (
 	"github.com/claviger/claviger/testenv/pkcs11fault"
 )
 
-// directory is where SoftHSM keeps a token: its name ends as the serial number.
-func directory(t *testing.T, s testenv.SoftHSMToken) string {
-	t.Helper()
-	all, err := filepath.Glob(filepath.Join(s.Dir, "tokens", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range all {
-		if strings.HasSuffix(strings.ReplaceAll(filepath.Base(dir), "-", ""), s.Serial) {
-			return dir
-		}
-	}
-	t.Fatalf("no directory of the token with serial number %s among %v", s.Serial, all)
-	return ""
-}
-
 func TestATokenThatGoesAndComesBack(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		rounds int
 		of     func(*testing.T, testenv.SoftHSMToken) string
 	}{
-		{"its directory", 2, directory},
+		{"its directory", 2, func(t *testing.T, s testenv.SoftHSMToken) string { return s.Folder(t) }},
 		{"the directory of all tokens", 1, func(_ *testing.T, s testenv.SoftHSMToken) string { return filepath.Join(s.Dir, "tokens") }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -139,7 +123,7 @@ func TestAnotherTokenOfTheModuleSurvives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, hidden := directory(t, gone), filepath.Join(gone.Dir, "away")
+	dir, hidden := gone.Folder(t), filepath.Join(gone.Dir, "away")
 	if err := os.Rename(dir, hidden); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +161,7 @@ func TestATokenThatWasInitialisedAnewIsNotUsed(t *testing.T) {
 	fault := pkcs11fault.New(t, s)
 	token := opened(t, faultConfig(fault, s))
 	key, sealed, _ := sealedBy(t, token)
-	if err := os.RemoveAll(directory(t, s)); err != nil {
+	if err := os.RemoveAll(s.Folder(t)); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("softhsm2-util", "--init-token", "--free", "--label", s.Label, "--so-pin", s.SOPIN, "--pin", s.PIN).CombinedOutput()

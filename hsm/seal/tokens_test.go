@@ -602,3 +602,47 @@ func TestTwoInstallationsInOneTokenShareNoRootKey(t *testing.T) {
 		}
 	}
 }
+
+func TestATokenThatTookItsTimeToFailIsNotAskedAgain(t *testing.T) {
+	a, ctx := newBreakable(t), t.Context()
+	r := ringOf(t, &sealtest.Keys{}, seal.Options{}, a)
+	if err := r.EnsureDomain(ctx, "d", seal.ModeDirect); err != nil {
+		t.Fatal(err)
+	}
+	g, sealed, err := r.Seal(ctx, "d", binding, text("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.fail(fmt.Errorf("no answer in time: %w: %w", context.DeadlineExceeded, hsm.ErrUnavailable))
+	calls := a.calls.Load()
+	if _, err := r.Open(ctx, "d", g, binding, sealed); !errors.Is(err, hsm.ErrUnavailable) {
+		t.Errorf("Open = %v, want ErrUnavailable", err)
+	}
+	if n := a.calls.Load() - calls; n != 1 {
+		t.Errorf("%d calls of a token that takes its time to fail, want 1", n)
+	}
+}
+
+func TestOnlyTheNamedTokenIsTriedAgain(t *testing.T) {
+	attempts := map[string]int{}
+	var mu sync.Mutex
+	locked := func(name string) seal.Member {
+		return seal.Member{Name: name, Open: func(context.Context) (hsm.Token, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			attempts[name]++
+			return nil, hsm.ErrPIN
+		}}
+	}
+	r := seal.New([]seal.Member{locked("one"), locked("two")}, &sealtest.Keys{}, seal.Options{})
+	defer r.Close()
+	r.Tend(t.Context())
+	r.Retry(t.Context(), "one")
+	if attempts["one"] != 2 || attempts["two"] != 1 {
+		t.Errorf("attempts: %v, want a second one of the named token only", attempts)
+	}
+	r.Retry(t.Context())
+	if attempts["one"] != 3 || attempts["two"] != 2 {
+		t.Errorf("attempts: %v, want one more of each", attempts)
+	}
+}

@@ -23,6 +23,16 @@ func (t *Token) aead(keyID string) (cipher.AEAD, error) {
 
 // Encrypt implements hsm.Token.
 func (t *Token) Encrypt(ctx context.Context, keyID string, plaintext *secret.Bytes, aad []byte) ([]byte, error) {
+	return t.encryptBy(ctx, plaintext, aad, func() (cipher.AEAD, error) { return t.aead(keyID) })
+}
+
+// Decrypt implements hsm.Token.
+func (t *Token) Decrypt(ctx context.Context, keyID string, ciphertext, aad []byte) (*secret.Bytes, error) {
+	return t.decryptBy(ctx, keyID, ciphertext, aad, func() (cipher.AEAD, error) { return t.aead(keyID) })
+}
+
+// encryptBy encrypts by the cipher that key gives while the token is held.
+func (t *Token) encryptBy(ctx context.Context, plaintext *secret.Bytes, aad []byte, key func() (cipher.AEAD, error)) ([]byte, error) {
 	if err := hsm.CheckPlaintext(plaintext.Len()); err != nil {
 		return nil, err
 	}
@@ -31,30 +41,30 @@ func (t *Token) Encrypt(ctx context.Context, keyID string, plaintext *secret.Byt
 	if err := t.ready(ctx); err != nil {
 		return nil, err
 	}
-	aead, err := t.aead(keyID)
+	aead, err := key()
 	if err != nil {
 		return nil, fmt.Errorf("encrypt: %w", err)
 	}
 	return aead.Seal(nil, nil, plaintext.Reveal(), aad), nil //nolint:gosec // the cipher makes the nonce itself
 }
 
-// Decrypt implements hsm.Token.
-func (t *Token) Decrypt(ctx context.Context, keyID string, ciphertext, aad []byte) (*secret.Bytes, error) {
+// decryptBy opens by the cipher that key gives, of or under the named root key.
+func (t *Token) decryptBy(ctx context.Context, rootID string, ciphertext, aad []byte, key func() (cipher.AEAD, error)) (*secret.Bytes, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if err := t.ready(ctx); err != nil {
 		return nil, err
 	}
-	aead, err := t.aead(keyID)
+	aead, err := key()
 	if err != nil {
 		return nil, fmt.Errorf("decrypt: %w", err)
 	}
 	if err := hsm.CheckCiphertext(len(ciphertext)); err != nil {
-		return nil, fmt.Errorf("decrypt under root key %s: %w", keyID, err)
+		return nil, fmt.Errorf("decrypt under root key %s: %w", rootID, err)
 	}
 	plain, err := aead.Open(nil, nil, ciphertext, aad)
 	if err != nil {
-		return nil, fmt.Errorf("decrypt under root key %s: %w", keyID, hsm.ErrIntegrity)
+		return nil, fmt.Errorf("decrypt under root key %s: %w", rootID, hsm.ErrIntegrity)
 	}
 	return secret.New(plain), nil
 }

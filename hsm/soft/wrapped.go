@@ -37,40 +37,12 @@ func (t *Token) Wrap(ctx context.Context, keyID string, value *secret.Bytes) (hs
 
 // EncryptWrapped implements hsm.Token.
 func (t *Token) EncryptWrapped(ctx context.Context, k hsm.WrappedKey, plaintext *secret.Bytes, aad []byte) ([]byte, error) {
-	if err := hsm.CheckPlaintext(plaintext.Len()); err != nil {
-		return nil, err
-	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if err := t.ready(ctx); err != nil {
-		return nil, err
-	}
-	aead, err := t.unwrapped(k)
-	if err != nil {
-		return nil, fmt.Errorf("encrypt by a wrapped key: %w", err)
-	}
-	return aead.Seal(nil, nil, plaintext.Reveal(), aad), nil //nolint:gosec // the cipher makes the nonce itself
+	return t.encryptBy(ctx, plaintext, aad, func() (cipher.AEAD, error) { return t.unwrapped(k) })
 }
 
 // DecryptWrapped implements hsm.Token.
 func (t *Token) DecryptWrapped(ctx context.Context, k hsm.WrappedKey, ciphertext, aad []byte) (*secret.Bytes, error) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if err := t.ready(ctx); err != nil {
-		return nil, err
-	}
-	aead, err := t.unwrapped(k)
-	if err != nil {
-		return nil, fmt.Errorf("decrypt by a wrapped key: %w", err)
-	}
-	if err := hsm.CheckCiphertext(len(ciphertext)); err != nil {
-		return nil, fmt.Errorf("decrypt by a key under root key %s: %w", k.RootKey, err)
-	}
-	plain, err := aead.Open(nil, nil, ciphertext, aad)
-	if err != nil {
-		return nil, fmt.Errorf("decrypt by a key under root key %s: %w", k.RootKey, hsm.ErrIntegrity)
-	}
-	return secret.New(plain), nil
+	return t.decryptBy(ctx, k.RootKey, ciphertext, aad, func() (cipher.AEAD, error) { return t.unwrapped(k) })
 }
 
 // wrapKey finds the value of a wrap key. The caller holds mu.
