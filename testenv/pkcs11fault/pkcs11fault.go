@@ -56,6 +56,7 @@ const (
 type Module struct {
 	Path  string // of the PKCS#11 library
 	token testenv.SoftHSMToken
+	t     testing.TB // fails when a rule is wrong or the state cannot be written
 }
 
 // built is the one module of this process: a process initialises a module path
@@ -85,7 +86,7 @@ func New(t testing.TB, token testenv.SoftHSMToken) *Module {
 	if err != nil {
 		t.Fatalf("PKCS#11 module with faults: %v", err)
 	}
-	m := &Module{Path: built.path, token: token}
+	m := &Module{Path: built.path, token: token, t: t}
 	for name, value := range m.environment() {
 		if err := os.Setenv(name, value); err != nil {
 			t.Fatal(err)
@@ -162,17 +163,28 @@ func sweep() {
 // Set puts rules in the place of those in force, lets calls go that hang, and
 // begins to count anew.
 func (m *Module) Set(lines ...string) {
+	m.t.Helper()
 	built.Lock()
 	defer built.Unlock()
+	if err := set(lines); err != nil {
+		m.t.Errorf("faults %q: %v", lines, err)
+	}
+}
+
+// set writes rules down. The caller holds the lock.
+func set(lines []string) error {
 	if len(lines) > maxRules {
-		panic("pkcs11fault: too many rules")
+		return fmt.Errorf("%d rules, %d are possible", len(lines), maxRules)
 	}
 	built.generation++
 	state := make([]byte, countStart+8*len(built.functions))
 	binary.NativeEndian.PutUint64(state, built.generation)
 	var text strings.Builder
 	for i, line := range lines {
-		rule, left := parse(line)
+		rule, left, err := parse(line)
+		if err != nil {
+			return err
+		}
 		text.WriteString(rule + "\n")
 		binary.NativeEndian.PutUint64(state[leftOffset+8*i:], left)
 	}
@@ -189,9 +201,7 @@ func (m *Module) Set(lines ...string) {
 	if err == nil {
 		err = f.Close()
 	}
-	if err != nil {
-		panic("pkcs11fault: " + err.Error())
-	}
+	return err
 }
 
 // Clear ends all faults.
@@ -199,17 +209,20 @@ func (m *Module) Clear() { m.Set() }
 
 // Count is how often the function was called since the last Set or Clear.
 func (m *Module) Count(function string) int {
+	m.t.Helper()
 	built.Lock()
 	defer built.Unlock()
 	at := slices.Index(built.functions, function)
 	f, err := os.Open(built.control + ".state")
 	if err != nil || at < 0 {
-		panic(fmt.Sprintf("pkcs11fault: no counter of %s: %v", function, err))
+		m.t.Errorf("no counter of %s: %v", function, err)
+		return -1
 	}
 	defer func() { _ = f.Close() }()
 	var count [8]byte
 	if _, err := f.ReadAt(count[:], int64(countStart+8*at)); err != nil {
-		panic("pkcs11fault: " + err.Error())
+		m.t.Errorf("counter of %s: %v", function, err)
+		return -1
 	}
 	return int(binary.NativeEndian.Uint64(count[:]))
 }
@@ -219,38 +232,38 @@ var arguments = map[string]bool{"fail": true, "lose": true, "stale": true, "slee
 
 // parse brings a rule into the form of four fields that the module reads, and
 // returns how many calls it is for.
-func parse(line string) (rule string, left uint64) {
+func parse(line string) (rule string, left uint64, err error) {
 	fields := strings.Fields(line)
 	if len(fields) == 2 && fields[0] == "hide" {
 		fields = []string{"*", "hide", fields[1]}
 	}
-	wrong := func(why string) { panic(fmt.Sprintf("pkcs11fault: rule %q: %s", line, why)) }
+	wrong := func(why string) (string, uint64, error) { return "", 0, fmt.Errorf("rule %q: %s", line, why) }
 	if len(fields) < 2 {
-		wrong("want a function and what it does")
+		return wrong("want a function and what it does")
 	}
 	if fields[0] != "*" && !slices.Contains(built.functions, fields[0]) {
-		wrong("no such function")
+		return wrong("no such function")
 	}
 	takes, known := arguments[fields[1]]
 	if !known {
-		wrong("no such fault")
+		return wrong("no such fault")
 	}
 	out, rest := []string{fields[0], fields[1], "0"}, fields[2:]
 	if takes && len(rest) > 0 {
 		out[2], rest = rest[0], rest[1:]
 		if _, err := strconv.ParseUint(out[2], 0, 63); err != nil {
-			wrong(err.Error())
+			return wrong(err.Error())
 		}
 	}
 	if len(rest) == 1 {
 		n, err := strconv.ParseUint(rest[0], 10, 31)
 		if err != nil {
-			wrong(err.Error())
+			return wrong(err.Error())
 		}
 		out, left, rest = append(out, rest[0]), n, nil
 	}
 	if len(rest) > 0 {
-		wrong("too many fields")
+		return wrong("too many fields")
 	}
-	return strings.Join(out, " "), left
+	return strings.Join(out, " "), left, nil
 }
