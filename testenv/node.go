@@ -169,11 +169,18 @@ dir = %q
 // Init runs claviger init with further arguments.
 func (n *Node) Init(t testing.TB, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), n.program, append([]string{"init", "--config", n.config}, args...)...)
-	cmd.Env = n.env
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := n.TryInit(t, args...); err != nil {
 		t.Fatalf("claviger init: %v\n%s", err, out)
 	}
+}
+
+// TryInit is Init for what may be refused.
+func (n *Node) TryInit(t testing.TB, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), n.program, append([]string{"init", "--config", n.config}, args...)...)
+	cmd.Env = n.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // Join starts one more node on the same store and root key. Only Postgres is

@@ -630,3 +630,46 @@ func TestKeysRotateOnTwoNodes(t *testing.T) {
 		})
 	}
 }
+
+// TestUnfitRootKeysAreRefused, unless the operator accepts them, which shows
+// everywhere.
+func TestUnfitRootKeysAreRefused(t *testing.T) {
+	t.Parallel()
+	token := testenv.SoftHSM(t)
+	cmd := exec.CommandContext(t.Context(), "pkcs11-tool", "--module", token.Module, "--token-label", token.Label, "--login", "--pin", token.PIN,
+		"--keygen", "--key-type", "AES:32", "--label", "claviger-seal", "--id", strings.Repeat("ab", 16), "--extractable")
+	cmd.Env = append(os.Environ(), token.Env()...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("pkcs11-tool: %v\n%s", err, out)
+	}
+	o := testenv.Options{Root: "file"}
+	n := testenv.Prepare(t, o) // only the configuration is wanted
+	if err := os.Remove(strings.TrimPrefix(n.StoreURL, "sqlite:")); err != nil {
+		t.Fatal(err)
+	}
+	n.SetEnv(append(token.Env(), "CLAVIGER_TEST_PIN="+token.PIN)...)
+	n.SetRoot(t, testenv.Options{RootLines: "adopt_keys = true"}.RootSection(token))
+	out, err := n.TryInit(t)
+	if err == nil || !strings.Contains(out, "it is extractable") || !strings.Contains(out, "it allows wrap or unwrap besides") {
+		t.Errorf("init on an unfit root key: %v\n%s", err, out)
+	}
+	n.SetRoot(t, testenv.Options{RootLines: "adopt_keys = true\naccept_unfit_keys = true"}.RootSection(token))
+	n.Init(t, "--renew-administrator")
+	n.Restart(t)
+	n.Cert, n.Key = n.NewClient(t, "demo", "default")
+	same(t, dial(t, n, "", ""), created(t, dial(t, n, "", ""), 1))
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"UNFIT ROOT KEYS ACCEPTED", []string{"status"}},
+		{"UNFIT: ", []string{"root", "list"}},
+		{"WARNING: its root keys are extractable", []string{"report", "inventory", "--format", "csv"}},
+		{"WARNING: its root keys are extractable", []string{"report", "inventory", "--format", "json"}},
+		{"root.unfit-accepted", []string{"audit", "list"}},
+	} {
+		if out := n.CLI(t, c.args...); !strings.Contains(out, c.want) {
+			t.Errorf("claviger %s does not say %q:\n%s", strings.Join(c.args, " "), c.want, out)
+		}
+	}
+}
