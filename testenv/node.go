@@ -30,6 +30,7 @@ type Options struct {
 	// For tokens: how many (1 when 0), the mode of new domains, how modules run,
 	// and further lines of [root] and of each [[root.token]].
 	Tokens    int
+	Spare     int // tokens that are there and not in the configuration
 	Mode      string
 	Isolation string
 	RootLines string
@@ -96,12 +97,11 @@ func Prepare(t testing.TB, o Options, init ...string) *Node {
 	}
 	switch o.Root {
 	case "pkcs11":
-		for range max(o.Tokens, 1) {
-			n.Tokens = append(n.Tokens, SoftHSM(t))
-		}
+		configured := max(o.Tokens, 1)
+		n.Tokens = SoftHSMFor(t, configured+o.Spare)
 		n.env = append(n.env, n.Tokens[0].Env()...)
 		n.env = append(n.env, "CLAVIGER_TEST_PIN="+n.Tokens[0].PIN)
-		n.SetRoot(t, o.RootSection(n.Tokens...))
+		n.SetRoot(t, o.RootSection(n.Tokens[:configured]...))
 		n.Init(t, init...)
 	case "file":
 		n.SetRoot(t, n.SoftwareSection(o.RootLines))

@@ -125,8 +125,43 @@ func SoftHSM(t testing.TB) SoftHSMToken {
 	return token
 }
 
-// softHSMBase finds SoftHSM and makes the directory of this process.
+// SoftHSMFor returns fresh tokens for programs that the test starts, in a folder of
+// their own: those of SoftHSM are for the process of the test itself.
+func SoftHSMFor(t testing.TB, n int) []SoftHSMToken {
+	t.Helper()
+	base, err := softHSMFound()
+	if err != nil {
+		Require(t, "softhsm", err.Error())
+	}
+	if base, err = softHSMFolder(base, t.TempDir()); err != nil {
+		t.Fatalf("SoftHSM: %v", err)
+	}
+	tokens, err := softHSMTokens(base, 0, n)
+	if err != nil {
+		t.Fatalf("SoftHSM: %v", err)
+	}
+	return tokens
+}
+
+// softHSMBase makes the folder of this process.
 func softHSMBase() (SoftHSMToken, error) {
+	base, err := softHSMFound()
+	if err != nil {
+		return base, err
+	}
+	softHSMSweep()
+	dir, err := os.MkdirTemp("", softHSMPrefix+strconv.Itoa(os.Getpid())+"-")
+	if err != nil {
+		return base, err
+	}
+	if base, err = softHSMFolder(base, dir); err != nil {
+		return base, err
+	}
+	return base, os.Setenv("SOFTHSM2_CONF", base.Conf)
+}
+
+// softHSMFound finds SoftHSM.
+func softHSMFound() (SoftHSMToken, error) {
 	base := SoftHSMToken{Module: os.Getenv("CLAVIGER_TEST_SOFTHSM_MODULE"), PIN: "2718281828", SOPIN: "3141592653"}
 	if base.Module == "" {
 		for _, path := range softHSMModules {
@@ -142,22 +177,18 @@ func softHSMBase() (SoftHSMToken, error) {
 	if _, err := exec.LookPath("softhsm2-util"); err != nil {
 		return base, fmt.Errorf("softhsm2-util is %w: install SoftHSM 2", errMissing)
 	}
-	softHSMSweep()
-	dir, err := os.MkdirTemp("", softHSMPrefix+strconv.Itoa(os.Getpid())+"-")
-	if err != nil {
-		return base, err
-	}
+	return base, nil
+}
+
+// softHSMFolder configures SoftHSM to keep its tokens in a folder.
+func softHSMFolder(base SoftHSMToken, dir string) (SoftHSMToken, error) {
+	base.Dir, base.Conf = dir, filepath.Join(dir, "softhsm2.conf")
 	tokens := filepath.Join(dir, "tokens")
 	if err := os.Mkdir(tokens, 0o700); err != nil {
 		return base, err
 	}
-	base.Conf = filepath.Join(dir, "softhsm2.conf")
 	conf := "directories.tokendir = " + tokens + "\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
-	if err := os.WriteFile(base.Conf, []byte(conf), 0o600); err != nil {
-		return base, err
-	}
-	base.Dir = dir
-	return base, os.Setenv("SOFTHSM2_CONF", base.Conf)
+	return base, os.WriteFile(base.Conf, []byte(conf), 0o600)
 }
 
 const softHSMPrefix = "claviger-softhsm-"
@@ -190,21 +221,29 @@ func softHSMClear() {
 
 // softHSMMake makes n tokens. The caller holds the lock.
 func softHSMMake(n int) error {
-	want := len(softHSM.free) + n
+	made, err := softHSMTokens(softHSM.base, softHSM.made, n)
+	softHSM.made += n
+	softHSM.free = append(softHSM.free, made...)
+	return err
+}
+
+// softHSMTokens makes n tokens in the folder of base, numbered after the given
+// number.
+func softHSMTokens(base SoftHSMToken, after, n int) ([]SoftHSMToken, error) {
 	byLabel := map[string]SoftHSMToken{}
-	for range n {
-		token := softHSM.base
-		softHSM.made++
-		token.Label = "claviger-test-" + strconv.Itoa(softHSM.made)
+	for i := range n {
+		token := base
+		token.Label = "claviger-test-" + strconv.Itoa(after+i+1)
 		if _, err := softHSMUtil(token, "--init-token", "--free", "--label", token.Label, "--so-pin", token.SOPIN, "--pin", token.PIN); err != nil {
-			return err
+			return nil, err
 		}
 		byLabel[token.Label] = token
 	}
-	slots, err := softHSMUtil(softHSM.base, "--show-slots")
+	slots, err := softHSMUtil(base, "--show-slots")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var tokens []SoftHSMToken
 	var serial string // stands before the label of its slot
 	for line := range strings.Lines(slots) {
 		name, value, _ := strings.Cut(line, ":")
@@ -214,14 +253,14 @@ func softHSMMake(n int) error {
 		case "Label":
 			if token, ok := byLabel[value]; ok {
 				token.Serial = serial
-				softHSM.free = append(softHSM.free, token)
+				tokens = append(tokens, token)
 			}
 		}
 	}
-	if len(softHSM.free) != want {
-		return fmt.Errorf("%d tokens should be free and %d are", want, len(softHSM.free))
+	if len(tokens) != n {
+		return nil, fmt.Errorf("%d tokens were made and %d are there", n, len(tokens))
 	}
-	return nil
+	return tokens, nil
 }
 
 func softHSMUtil(token SoftHSMToken, args ...string) (string, error) {

@@ -267,7 +267,7 @@ func TestATokenWithoutMechanisms(t *testing.T) {
 		{"nothing to make keys by", "envelope", []string{keyGen}, []string{"cannot generate AES keys"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			token := testenv.SoftHSM(t)
+			token := testenv.SoftHSMFor(t, 1)[0]
 			m := pkcs11fault.New(t, token)
 			m.Set(tc.hide...)
 			behind := token

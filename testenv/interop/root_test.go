@@ -293,7 +293,7 @@ func TestMovingToAnotherToken(t *testing.T) {
 	for _, from := range []string{"software", "token"} {
 		t.Run("from "+from, func(t *testing.T) {
 			t.Parallel()
-			o := testenv.Options{Root: "pkcs11"}
+			o := testenv.Options{Root: "pkcs11", Spare: 1}
 			if from == "software" {
 				o.Root = "file"
 			}
@@ -303,8 +303,13 @@ func TestMovingToAnotherToken(t *testing.T) {
 			if strings.Contains(out, "software only") != (from == "software") {
 				t.Errorf("what the report says of the root key:\n%s", out)
 			}
-			young := testenv.SoftHSM(t)
-			n.SetEnv(append(young.Env(), "CLAVIGER_TEST_PIN="+young.PIN)...)
+			var young testenv.SoftHSMToken
+			if from == "software" {
+				young = testenv.SoftHSMFor(t, 1)[0]
+				n.SetEnv(append(young.Env(), "CLAVIGER_TEST_PIN="+young.PIN)...)
+			} else {
+				young = n.Tokens[1]
+			}
 			restart := func(root string) {
 				n.Stop(t)
 				n.SetRoot(t, root)
@@ -635,7 +640,7 @@ func TestKeysRotateOnTwoNodes(t *testing.T) {
 // everywhere.
 func TestUnfitRootKeysAreRefused(t *testing.T) {
 	t.Parallel()
-	token := testenv.SoftHSM(t)
+	token := testenv.SoftHSMFor(t, 1)[0]
 	cmd := exec.CommandContext(t.Context(), "pkcs11-tool", "--module", token.Module, "--token-label", token.Label, "--login", "--pin", token.PIN,
 		"--keygen", "--key-type", "AES:32", "--label", "claviger-seal", "--id", strings.Repeat("ab", 16), "--extractable")
 	cmd.Env = append(os.Environ(), token.Env()...)
