@@ -145,6 +145,28 @@ func explain(what string, err error) error {
 	return fmt.Errorf("%s: %w: %w", what, err, hsm.ErrUnavailable)
 }
 
+// refusals are the errors that say that a key or a template does not suit. A
+// module that loses its login or its objects between two calls says so as well,
+// of objects that were fit a moment ago (SoftHSM does).
+var refusals = map[pkcs11.Error]bool{
+	pkcs11.CKR_TEMPLATE_INCONSISTENT:      true,
+	pkcs11.CKR_ATTRIBUTE_VALUE_INVALID:    true,
+	pkcs11.CKR_KEY_TYPE_INCONSISTENT:      true,
+	pkcs11.CKR_KEY_FUNCTION_NOT_PERMITTED: true,
+	pkcs11.CKR_KEY_SIZE_RANGE:             true,
+	pkcs11.CKR_MECHANISM_INVALID:          true,
+}
+
+// refusedNow returns the error of a call that the token has done before for the
+// same key: a refusal of it now means that the token is ill.
+func refusedNow(err error) error {
+	var code pkcs11.Error
+	if errors.As(err, &code) && refusals[code] && !errors.Is(err, hsm.ErrUnsupported) {
+		return fmt.Errorf("%w: %w", err, errIll)
+	}
+	return err
+}
+
 // isUntold says that the token has no such attribute or does not reveal it.
 func isUntold(err error) bool {
 	var code pkcs11.Error

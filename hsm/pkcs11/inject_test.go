@@ -174,6 +174,13 @@ func TestFaultsUnderWrappedKeys(t *testing.T) {
 		{"unwrapping fails once", true, []string{"C_UnwrapKey fail 0x110 3"}, nil},
 		{"unwrapping fails for good", true, []string{"C_UnwrapKey fail 0x110"}, hsm.ErrUnavailable},
 		{"unwrapping does not find the root key", true, []string{"C_UnwrapKey stale 0 1"}, nil},
+		{"unwrapping refuses the template for a moment", true, []string{"C_UnwrapKey fail 0xD1 1"}, nil},
+		{"unwrapping refuses a value of the template for a moment", true, []string{"C_UnwrapKey fail 0x13 2"}, nil},
+		{"unwrapping refuses the template for good", true, []string{"C_UnwrapKey fail 0xD1"}, hsm.ErrUnavailable},
+		{"what was unwrapped is refused at first", true, []string{"C_EncryptInit fail 0x63 1"}, nil},
+		{"what was unwrapped is refused", true, []string{"C_EncryptInit fail 0x68"}, hsm.ErrUnavailable},
+		{"what was used is refused at first", false, []string{"C_DecryptInit fail 0x70 1"}, nil},
+		{"what was used is refused", false, []string{"C_DecryptInit fail 0x63"}, hsm.ErrUnavailable},
 		{"what was unwrapped is another object", true, []string{"C_EncryptInit stale"}, hsm.ErrUnavailable},
 		{"unwrapping is not offered any more", true, []string{"hide 0x2109", "hide 0x210A"}, hsm.ErrUnsupported},
 	} {
@@ -199,6 +206,9 @@ func TestFaultsUnderWrappedKeys(t *testing.T) {
 			}
 			if err != nil && errors.Is(err, hsm.ErrIntegrity) {
 				t.Errorf("an ill token is told as a changed ciphertext: %v", err)
+			}
+			if errors.Is(tc.want, hsm.ErrUnavailable) && errors.Is(err, hsm.ErrUnsupported) {
+				t.Errorf("an ill token is told as one without the mechanism: %v", err)
 			}
 			m.Clear()
 			if _, err := token.DecryptWrapped(t.Context(), k, sealed, nil); err != nil {

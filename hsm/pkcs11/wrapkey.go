@@ -86,10 +86,10 @@ func (t *Token) proveWrap(s *session, k *rootKey) error {
 		return nil
 	}
 	if err != nil && !isDoubtful(err) {
-		return err
+		return refusedNow(err)
 	}
 	if _, err := t.wrap(s, k, k.value); err != nil {
-		return err // errIll, if what it wraps cannot be unwrapped
+		return refusedNow(err) // errIll, if what it wraps cannot be unwrapped
 	}
 	return errOtherKey
 }

@@ -5,6 +5,7 @@ package pkcs11
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -61,7 +62,8 @@ func (t *Token) EncryptWrapped(ctx context.Context, k hsm.WrappedKey, plaintext 
 		if err := t.proveWrapped(s, w); err != nil {
 			return nil, err
 		}
-		return t.sealGCM(s, w.handle, own.Reveal(), aad)
+		sealed, err := t.sealGCM(s, w.handle, own.Reveal(), aad)
+		return sealed, refusedNow(err)
 	}, own.Destroy)
 }
 
@@ -84,7 +86,7 @@ func (t *Token) DecryptWrapped(ctx context.Context, k hsm.WrappedKey, ciphertext
 		case err == nil:
 			return secret.New(plain), nil
 		case !isDoubtful(err):
-			return nil, err
+			return nil, refusedNow(err)
 		}
 		if ill := t.onAnother(s.conn, func(s *session) error { return t.proveWrapped(s, w) }); ill != nil {
 			return nil, ill
@@ -95,7 +97,7 @@ func (t *Token) DecryptWrapped(ctx context.Context, k hsm.WrappedKey, ciphertext
 
 func (t *Token) proveWrapped(s *session, w *wrappedKey) error {
 	if err := t.proveCipher(s, sealer{key: w.handle}, w.witness, w.value); err != nil {
-		return fmt.Errorf("key under root key %s: %w", w.root, err)
+		return fmt.Errorf("key under root key %s: %w", w.root, refusedNow(err))
 	}
 	return nil
 }
@@ -125,7 +127,7 @@ func (t *Token) unwrapped(ctx context.Context, s *session, k hsm.WrappedKey) (*w
 	w := &wrappedKey{root: k.RootKey, value: randomID(), users: 1}
 	if w.handle, err = t.unwrap(anchor, root, k.Value); err != nil {
 		if !isDoubtful(err) {
-			return nil, err
+			return nil, refusedNow(err) // Wrap has unwrapped every key once
 		}
 		if ill := t.probe(root); ill != nil {
 			return nil, ill
@@ -137,7 +139,7 @@ func (t *Token) unwrapped(ctx context.Context, s *session, k hsm.WrappedKey) (*w
 	}
 	if err != nil {
 		_ = t.calls.DestroyObject(s.handle, w.handle) // the first error tells more
-		return nil, fmt.Errorf("first use of a wrapped key: %w", err)
+		return nil, fmt.Errorf("first use of a wrapped key: %w", refusedNow(err))
 	}
 	for _, old := range cache.put(id, w) {
 		_ = t.calls.DestroyObject(s.handle, old) // it ends with the connection at the latest
@@ -191,6 +193,9 @@ func (t *Token) unwrap(s *session, root *rootKey, wrapped []byte) (handle pkcs11
 	}
 	for _, m := range s.conn.offer.wrap {
 		handle, err = t.calls.UnwrapKey(s.handle, mechanism(m.typ, nil), root.handle, wrapped, template)
+		if errors.Is(err, pkcs11.Error(pkcs11.CKR_MECHANISM_INVALID)) {
+			err = fmt.Errorf("%w: %w", err, errNoWrap)
+		}
 		if err == nil || !isDoubtful(err) {
 			return handle, err
 		}
