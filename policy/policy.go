@@ -7,8 +7,9 @@
 package policy
 
 import (
-	"maps"
+	"net/netip"
 	"slices"
+	"time"
 )
 
 // Kinds of principals.
@@ -19,19 +20,6 @@ const (
 	KindSystem        = "system"
 )
 
-// Roles.
-const (
-	// RoleFull: every KMIP operation on the objects of the client's domain.
-	RoleFull = "full"
-	// RoleUserAdmin: users, groups and credentials over KMIP 3.0; no objects.
-	RoleUserAdmin = "user-admin"
-	// RoleAdministrator: domains, clients, users, reports, and the lifecycle of
-	// objects; never their material, never cryptographic use.
-	RoleAdministrator = "administrator"
-	// RoleRotation: what the server itself does with objects that it rotates.
-	RoleRotation = "rotation"
-)
-
 // Principal is who asks.
 type Principal struct {
 	Kind   string
@@ -40,13 +28,29 @@ type Principal struct {
 	Role   string
 }
 
-// Resource is what the action is about.
+// Resource is what the action is about. Of an object that does not exist yet, or
+// not at all, there is what the request says of it; Type 0 and an empty UID
+// mean that the action is about no object.
 type Resource struct {
-	Domain  string
-	UID     string
-	Type    uint32
-	Creator string
-	Groups  []string // Object Groups
+	Domain     string
+	UID        string
+	Type       uint32 // Object Type
+	State      uint32
+	Algorithm  uint32 // Cryptographic Algorithm
+	LengthBits int32  // Cryptographic Length
+	UsageMask  uint32
+	Creator    string
+	Names      []string
+	Groups     []string // Object Groups
+}
+
+// Context is how and when the request comes.
+type Context struct {
+	Time   time.Time
+	Source netip.Addr // invalid when it is not known
+	Door   string     // "kmip", "admin" or "system"
+	// Approvals is how many others have approved exactly this request.
+	Approvals int
 }
 
 // Request is a question. Action is the normalised name of a KMIP operation,
@@ -55,12 +59,16 @@ type Request struct {
 	Principal Principal
 	Action    string
 	Resource  Resource
+	Context   Context
 }
 
 // Decision is the answer, with the rule that gave it.
 type Decision struct {
 	Allow  bool
 	Reason string
+	// Approvals is how many approvals would make a request allowed that is denied;
+	// 0 when none would.
+	Approvals int
 }
 
 // Decide answers a request.
@@ -90,6 +98,3 @@ func Roles(kind string) []string {
 	slices.Sort(names)
 	return names
 }
-
-// Actions lists the administrative actions.
-func Actions() []string { return slices.Sorted(maps.Keys(administrative)) }

@@ -1,44 +1,41 @@
 package policy
 
-// Administrative actions.
+// Roles of clients and users.
 const (
-	ActionStatus         = "status.read"
-	ActionDomainCreate   = "domain.create"
-	ActionDomainList     = "domain.list"
-	ActionClientCreate   = "client.create"
-	ActionClientList     = "client.list"
-	ActionClientRevoke   = "client.revoke"
-	ActionUserCreate     = "user.create"
-	ActionAuditList      = "audit.list"
-	ActionReportRun      = "report.inventory"
-	ActionKeyList        = "key.list"
-	ActionKeyShow        = "key.show"
-	ActionKeyRevoke      = "key.revoke"
-	ActionKeyDestroy     = "key.destroy"
-	ActionDomainProtect  = "domain.protect"
-	ActionDomainRotate   = "domain.rotate-key"
-	ActionRootShow       = "root.show"
-	ActionRootEnroll     = "root.enroll"
-	ActionRootRotate     = "root.rotate"
-	ActionRootRetire     = "root.retire"
-	ActionRootReinstate  = "root.reinstate"
-	ActionRootForget     = "root.forget"
-	ActionRootRemoveKey  = "root.remove-key"
-	ActionRootRetry      = "root.retry"
-	ActionJobList        = "job.list"
-	ActionJobControl     = "job.control"
-	ActionAuthentication = "authenticate" // only ever recorded, never asked for
+	// RoleFull: every KMIP operation on the objects of the client's domain.
+	RoleFull = "full"
+	// RoleUserAdmin: users, groups and credentials over KMIP 3.0; no objects.
+	RoleUserAdmin = "user-admin"
+	// RoleNone: nothing, until a security officer grants another role.
+	RoleNone = "none"
 )
+
+// Roles of administrators. None leads to key material or cryptographic use.
+const (
+	// RoleAdministrator: everything that administrators may do; of the first one.
+	RoleAdministrator = "administrator"
+	RoleSystem        = "system"
+	RoleOfficer       = "security-officer"
+	RoleAuditor       = "auditor"
+)
+
+// RoleRotation is what the server itself does with objects that it rotates.
+const RoleRotation = "rotation"
 
 type role struct {
 	kind    string
 	all     bool // every KMIP operation
+	duty    duty
 	actions map[string]bool
 }
 
 // grants reports whether the role allows an action.
 func (r role) grants(action string) bool {
-	return r.actions[action] || r.all && !administrative[action]
+	d, admin := administrative[action]
+	if admin {
+		return r.duty&d != 0
+	}
+	return r.all || r.actions[action]
 }
 
 func set(names ...string) map[string]bool {
@@ -49,14 +46,13 @@ func set(names ...string) map[string]bool {
 	return m
 }
 
-var administrative = set(ActionStatus, ActionDomainCreate, ActionDomainList, ActionClientCreate, ActionClientList,
-	ActionClientRevoke, ActionUserCreate, ActionAuditList, ActionReportRun, ActionKeyList, ActionKeyShow,
-	ActionKeyRevoke, ActionKeyDestroy, ActionDomainProtect, ActionDomainRotate, ActionRootShow, ActionRootEnroll, ActionRootRotate,
-	ActionRootRetire, ActionRootReinstate, ActionRootForget, ActionRootRemoveKey, ActionRootRetry, ActionJobList, ActionJobControl)
-
 var roles = map[string]role{
 	RoleFull:          {kind: KindClient, all: true},
 	RoleUserAdmin:     {kind: KindClient, actions: set("CreateUser", "CreateGroup", "CreateCredential", "Query", "DiscoverVersions")},
-	RoleAdministrator: {kind: KindAdministrator, actions: administrative},
+	RoleNone:          {kind: KindClient, actions: set("Query", "DiscoverVersions")},
+	RoleAdministrator: {kind: KindAdministrator, duty: everyone},
+	RoleSystem:        {kind: KindAdministrator, duty: system},
+	RoleOfficer:       {kind: KindAdministrator, duty: officer},
+	RoleAuditor:       {kind: KindAdministrator, duty: auditor},
 	RoleRotation:      {kind: KindSystem, actions: set("ReKey", "ReKeyKeyPair", "ReCertify")},
 }

@@ -31,7 +31,7 @@ func checkName(what, name string) error {
 func (s *Service) administer(ctx context.Context, sc *Scope, action, subject string, plan func() (store.Change, error)) error {
 	return s.do(ctx, sc, action, func() (outcome, error) {
 		o := outcome{uid: subject}
-		if err := s.authorize(sc, action, policy.Resource{}); err != nil {
+		if err := s.authorize(ctx, sc, action, policy.Resource{}); err != nil {
 			return o, err
 		}
 		var err error

@@ -139,7 +139,7 @@ func (s *Service) Poll(ctx context.Context, sc *Scope, correlation []byte) (Poll
 	var found Polled
 	err := s.do(ctx, sc, "Poll", func() (outcome, error) {
 		var o outcome
-		if err := s.authorizeNone(sc, "Poll"); err != nil {
+		if err := s.authorizeNone(ctx, sc, "Poll"); err != nil {
 			return o, err
 		}
 		r, p, err := s.asynchronous(ctx, sc, correlation)
@@ -173,7 +173,7 @@ func (s *Service) Cancel(ctx context.Context, sc *Scope, correlation []byte) (km
 	result := kmip.CancellationResultUnavailable
 	err := s.do(ctx, sc, "Cancel", func() (outcome, error) {
 		var o outcome
-		if err := s.authorizeNone(sc, "Cancel"); err != nil {
+		if err := s.authorizeNone(ctx, sc, "Cancel"); err != nil {
 			return o, err
 		}
 		r, p, err := s.asynchronous(ctx, sc, correlation)
@@ -219,7 +219,7 @@ func (s *Service) Outstanding(ctx context.Context, sc *Scope, correlations [][]b
 	var list []AsynchronousRequest
 	err := s.do(ctx, sc, "QueryAsynchronousRequests", func() (outcome, error) {
 		list = nil
-		if err := s.authorizeNone(sc, "QueryAsynchronousRequests"); err != nil {
+		if err := s.authorizeNone(ctx, sc, "QueryAsynchronousRequests"); err != nil {
 			return outcome{}, err
 		}
 		for _, kind := range []string{recordWaiting, recordDone} {
@@ -314,7 +314,7 @@ func (s *Service) ClaimOne(ctx context.Context, sc *Scope, correlation []byte) (
 	var claimed *Claimed
 	err := s.do(ctx, sc, "Process", func() (outcome, error) {
 		var o outcome
-		if err := s.authorizeNone(sc, "Process"); err != nil {
+		if err := s.authorizeNone(ctx, sc, "Process"); err != nil {
 			return o, err
 		}
 		r, p, err := s.asynchronous(ctx, sc, correlation)

@@ -32,7 +32,7 @@ func (s *Service) Certify(ctx context.Context, sc *Scope, a CertifyArgs) (string
 	var uid string
 	err := s.do(ctx, sc, "Certify", func() (outcome, error) {
 		o := outcome{uid: a.UID}
-		if err := s.authorize(sc, "Certify", policy.Resource{UID: a.UID, Type: uint32(kmip.ObjectTypeCertificate)}); err != nil {
+		if err := s.authorize(ctx, sc, "Certify", policy.Resource{UID: a.UID, Type: uint32(kmip.ObjectTypeCertificate)}); err != nil {
 			return o, err
 		}
 		subject, err := s.certified(ctx, sc, a)

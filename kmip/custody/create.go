@@ -28,7 +28,7 @@ func (s *Service) Create(ctx context.Context, sc *Scope, typ kmip.ObjectType, at
 }
 
 func (s *Service) create(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes) (m *managed, where residence, err error) {
-	if err := s.authorize(sc, "Create", policy.Resource{Type: uint32(typ)}); err != nil {
+	if err := s.authorize(ctx, sc, "Create", policy.Resource{Type: uint32(typ)}); err != nil {
 		return nil, where, err
 	}
 	attrs, hardware, err := s.takeStorage(ctx, sc, attrs)

@@ -14,7 +14,7 @@ import (
 // multi-valued ones add up.
 func (s *Service) CreateKeyPair(ctx context.Context, sc *Scope, common, private, public kmip.Attributes) (privateUID, publicUID string, err error) {
 	err = s.do(ctx, sc, "CreateKeyPair", func() (outcome, error) {
-		if err := s.authorize(sc, "CreateKeyPair", policy.Resource{Type: uint32(kmip.ObjectTypePrivateKey)}); err != nil {
+		if err := s.authorize(ctx, sc, "CreateKeyPair", policy.Resource{Type: uint32(kmip.ObjectTypePrivateKey)}); err != nil {
 			return outcome{}, err
 		}
 		common, hardware, err := s.takeStorage(ctx, sc, common)

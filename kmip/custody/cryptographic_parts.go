@@ -131,7 +131,7 @@ func (s *Service) HashPart(ctx context.Context, sc *Scope, part Part, a kmip.Has
 	return s.inParts(ctx, sc, partArgs{
 		action: "Hash", part: part, data: data,
 		use: func(string, bool) (*managed, []store.CounterChange, error) {
-			return nil, nil, s.authorizeNone(sc, "Hash")
+			return nil, nil, s.authorizeNone(ctx, sc, "Hash")
 		},
 		open: func(*managed) (crypto.Stream, []byte, error) {
 			if a == 0 {

@@ -112,7 +112,7 @@ const maxForObjects = 256
 func (s *Service) setForObjects(ctx context.Context, sc *Scope, action, kind string, list []ForObjects, check func(kmip.Attributes) error) error {
 	err := s.do(ctx, sc, action, func() (outcome, error) {
 		var o outcome
-		if err := s.authorize(sc, action, policy.Resource{}); err != nil {
+		if err := s.authorize(ctx, sc, action, policy.Resource{}); err != nil {
 			return o, err
 		}
 		if sc.undoable() {
@@ -228,7 +228,7 @@ func (s *Service) SetConstraints(ctx context.Context, sc *Scope, list []ForObjec
 func (s *Service) Constraints(ctx context.Context, sc *Scope) ([]ForObjects, error) {
 	var list []ForObjects
 	err := s.do(ctx, sc, "GetConstraints", func() (outcome, error) {
-		if err := s.authorizeNone(sc, "GetConstraints"); err != nil {
+		if err := s.authorizeNone(ctx, sc, "GetConstraints"); err != nil {
 			return outcome{}, err
 		}
 		var err error

@@ -30,7 +30,7 @@ func (s *Service) DeriveKey(ctx context.Context, sc *Scope, a DeriveArgs) (strin
 	var uid string
 	err := s.do(ctx, sc, "DeriveKey", func() (outcome, error) {
 		var o outcome
-		if err := s.authorize(sc, "DeriveKey", policy.Resource{Type: uint32(a.Type)}); err != nil {
+		if err := s.authorize(ctx, sc, "DeriveKey", policy.Resource{Type: uint32(a.Type)}); err != nil {
 			return o, err
 		}
 		bases, err := s.bases(ctx, sc, a.UIDs)

@@ -32,7 +32,7 @@ const maxUIDBytes = 255
 func (s *Service) Import(ctx context.Context, sc *Scope, a ImportArgs) error {
 	return s.do(ctx, sc, "Import", func() (outcome, error) {
 		o := outcome{uid: a.UID}
-		if err := s.authorize(sc, "Import", policy.Resource{UID: a.UID, Type: uint32(a.Type)}); err != nil {
+		if err := s.authorize(ctx, sc, "Import", policy.Resource{UID: a.UID, Type: uint32(a.Type)}); err != nil {
 			return o, err
 		}
 		switch {

@@ -43,7 +43,7 @@ const findPage = 500
 func (s *Service) Locate(ctx context.Context, sc *Scope, q LocateQuery) (LocateResult, error) {
 	var r LocateResult
 	err := s.do(ctx, sc, "Locate", func() (outcome, error) {
-		if err := s.authorize(sc, "Locate", policy.Resource{}); err != nil {
+		if err := s.authorize(ctx, sc, "Locate", policy.Resource{}); err != nil {
 			return outcome{}, err
 		}
 		var err error
@@ -196,7 +196,7 @@ func (s *Service) matching(ctx context.Context, sc *Scope, page []store.Object, 
 		if !inStorage(m, q.Storage) || !inClass(m, q.Classes) {
 			continue
 		}
-		if matches(m.view(), q) && s.authorize(sc, "Locate", m.resource()) == nil {
+		if matches(m.view(), q) && s.authorize(ctx, sc, "Locate", m.resource()) == nil {
 			uids = append(uids, row.UID)
 		}
 	}

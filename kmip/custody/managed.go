@@ -32,7 +32,10 @@ type managed struct {
 func (m *managed) objectType() kmip.ObjectType { return kmip.ObjectType(m.row.Type) }
 
 func (m *managed) resource() policy.Resource {
-	r := policy.Resource{UID: m.row.UID, Type: m.row.Type, Creator: m.row.Creator}
+	r := policy.Resource{
+		UID: m.row.UID, Type: m.row.Type, State: uint32(m.state), Algorithm: m.row.Algorithm,
+		LengthBits: m.row.LengthBits, UsageMask: m.row.UsageMask, Creator: m.row.Creator, Names: m.attrs.Names(),
+	}
 	for i := range m.attrs {
 		if t := m.attrs[i].Tag; t == kmip.TagObjectGroup || t == kmip.TagGroupLink { // by name, or by identifier (KMIP 3.0)
 			r.Groups = append(r.Groups, m.attrs[i].Value.Text())
@@ -79,7 +82,7 @@ func (s *Service) load(ctx context.Context, sc *Scope, action, uid string) (*man
 	row, err := sc.reader.Object(ctx, sc.Domain, uid)
 	if errors.Is(err, store.ErrNotFound) {
 		// The same question to policy as for an object that is there.
-		if err := s.authorize(sc, action, policy.Resource{UID: uid}); err != nil {
+		if err := s.authorize(ctx, sc, action, policy.Resource{UID: uid}); err != nil {
 			return nil, err
 		}
 		return nil, kmip.Fail(kmip.KindObjectNotFound, "no object has this Unique Identifier")
@@ -91,7 +94,7 @@ func (s *Service) load(ctx context.Context, sc *Scope, action, uid string) (*man
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(sc, action, m.resource()); err != nil {
+	if err := s.authorize(ctx, sc, action, m.resource()); err != nil {
 		return nil, err
 	}
 	if m.archived() && !touchesArchived[action] {

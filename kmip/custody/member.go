@@ -58,7 +58,7 @@ func (s *Service) member(ctx context.Context, sc *Scope, action string, attrs km
 	var uid string
 	err := s.do(ctx, sc, action, func() (outcome, error) {
 		var o outcome
-		if err := s.authorize(sc, action, policy.Resource{Type: uint32(value.Type)}); err != nil {
+		if err := s.authorize(ctx, sc, action, policy.Resource{Type: uint32(value.Type)}); err != nil {
 			return o, err
 		}
 		if err := checkCreation(attrs); err != nil {

@@ -100,7 +100,7 @@ func (s *Service) PKCS11(ctx context.Context, sc *Scope, c PKCS11Call) (PKCS11Re
 	action := kmip.OperationPKCS11.String()
 	err := s.do(ctx, sc, action, func() (outcome, error) {
 		o := outcome{detail: c.Function.String()}
-		if err := s.authorizeNone(sc, action); err != nil {
+		if err := s.authorizeNone(ctx, sc, action); err != nil {
 			return o, err
 		}
 		if c.Interface != "" && c.Interface != pkcs11Interface {

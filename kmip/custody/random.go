@@ -57,7 +57,7 @@ func (s *Service) Permit(ctx context.Context, sc *Scope, action string) error {
 // Log writes a message of a client into the audit (§6.1.29).
 func (s *Service) Log(ctx context.Context, sc *Scope, message string) error {
 	return s.do(ctx, sc, "Log", func() (outcome, error) {
-		return outcome{detail: printable(message)}, s.authorize(sc, "Log", policy.Resource{})
+		return outcome{detail: printable(message)}, s.authorize(ctx, sc, "Log", policy.Resource{})
 	})
 }
 
@@ -69,7 +69,7 @@ func (s *Service) Ping(ctx context.Context, sc *Scope) error {
 // stateless runs a use case that touches no object.
 func (s *Service) stateless(ctx context.Context, sc *Scope, action string, run func() error) error {
 	return s.do(ctx, sc, action, func() (outcome, error) {
-		if err := s.authorizeNone(sc, action); err != nil {
+		if err := s.authorizeNone(ctx, sc, action); err != nil {
 			return outcome{}, err
 		}
 		return outcome{}, run()
@@ -77,6 +77,6 @@ func (s *Service) stateless(ctx context.Context, sc *Scope, action string, run f
 }
 
 // authorizeNone asks policy about an action that concerns no object.
-func (s *Service) authorizeNone(sc *Scope, action string) error {
-	return s.authorize(sc, action, policy.Resource{})
+func (s *Service) authorizeNone(ctx context.Context, sc *Scope, action string) error {
+	return s.authorize(ctx, sc, action, policy.Resource{})
 }

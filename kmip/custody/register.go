@@ -16,7 +16,7 @@ import (
 func (s *Service) Register(ctx context.Context, sc *Scope, typ kmip.ObjectType, attrs kmip.Attributes, value *kmip.Object) (string, error) {
 	var uid string
 	err := s.do(ctx, sc, "Register", func() (outcome, error) {
-		if err := s.authorize(sc, "Register", policy.Resource{Type: uint32(typ)}); err != nil {
+		if err := s.authorize(ctx, sc, "Register", policy.Resource{Type: uint32(typ)}); err != nil {
 			return outcome{}, err
 		}
 		if value == nil {

@@ -24,7 +24,7 @@ func (s *Service) ReProvision(ctx context.Context, sc *Scope, requestType kmip.C
 	var uid string
 	err := s.do(ctx, sc, "ReProvision", func() (outcome, error) {
 		var o outcome
-		if err := s.authorizeNone(sc, "ReProvision"); err != nil {
+		if err := s.authorizeNone(ctx, sc, "ReProvision"); err != nil {
 			return o, err
 		}
 		if sc.undoable() {

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/claviger/claviger/kmip"
@@ -58,6 +59,15 @@ func (s *Service) Begin(p Principal, domain, door, source, correlation string) *
 		Principal: p, Domain: domain, Door: door, Source: source, Request: correlation,
 		Now: s.now().UTC(), store: s.store, reader: s.store,
 	}
+}
+
+// address is where the caller is.
+func (sc *Scope) address() netip.Addr {
+	if p, err := netip.ParseAddrPort(sc.Source); err == nil {
+		return p.Addr().Unmap()
+	}
+	a, _ := netip.ParseAddr(sc.Source) // the zero address when there is none
+	return a.Unmap()
 }
 
 // commit makes a change durable, or adds it to those of an undoable batch.
@@ -120,11 +130,12 @@ func (s *Service) Undo(ctx context.Context, sc *Scope, cause error) error {
 }
 
 // authorize asks policy, at the one place where it is asked.
-func (s *Service) authorize(sc *Scope, action string, r policy.Resource) error {
+func (s *Service) authorize(_ context.Context, sc *Scope, action string, r policy.Resource) error {
 	r.Domain = sc.Domain
 	sc.asked = r
+	c := policy.Context{Time: sc.Now, Source: sc.address(), Door: sc.Door}
 	for _, p := range []*policy.Principal{&sc.Principal.Principal, sc.Principal.Beside} {
-		if p != nil && !s.decide(policy.Request{Principal: *p, Action: action, Resource: r}).Allow {
+		if p != nil && !s.decide(policy.Request{Principal: *p, Action: action, Resource: r, Context: c}).Allow {
 			return kmip.Fail(kmip.KindPermissionDenied, "%s is not permitted", action)
 		}
 	}

@@ -35,7 +35,7 @@ func (s *Service) CreateSplitKey(ctx context.Context, sc *Scope, a SplitArgs) ([
 	var uids []string
 	err := s.do(ctx, sc, "CreateSplitKey", func() (outcome, error) {
 		o := outcome{uid: a.UID}
-		if err := s.authorize(sc, "CreateSplitKey", policy.Resource{UID: a.UID, Type: uint32(kmip.ObjectTypeSplitKey)}); err != nil {
+		if err := s.authorize(ctx, sc, "CreateSplitKey", policy.Resource{UID: a.UID, Type: uint32(kmip.ObjectTypeSplitKey)}); err != nil {
 			return o, err
 		}
 		whole, err := s.toSplit(ctx, sc, a)
@@ -213,7 +213,7 @@ func (s *Service) JoinSplitKey(ctx context.Context, sc *Scope, a JoinArgs) (stri
 	var uid string
 	err := s.do(ctx, sc, "JoinSplitKey", func() (outcome, error) {
 		var o outcome
-		if err := s.authorize(sc, "JoinSplitKey", policy.Resource{Type: uint32(a.Type)}); err != nil {
+		if err := s.authorize(ctx, sc, "JoinSplitKey", policy.Resource{Type: uint32(a.Type)}); err != nil {
 			return o, err
 		}
 		if err := noKeyFormat(a.Attrs); err != nil {

@@ -100,7 +100,7 @@ func (s *Service) login(ctx context.Context, sc *Scope, action string, a LoginAr
 	value := make([]byte, ticketBytes)
 	err := s.do(ctx, sc, action, func() (outcome, error) {
 		var o outcome
-		if err := s.authorizeNone(sc, action); err != nil {
+		if err := s.authorizeNone(ctx, sc, action); err != nil {
 			return o, err
 		}
 		t, until, err := newTicket(sc, a)
@@ -169,7 +169,7 @@ func ticketKey(value []byte) string {
 func (s *Service) Logout(ctx context.Context, sc *Scope, value []byte) error {
 	return s.do(ctx, sc, "Logout", func() (outcome, error) {
 		var o outcome
-		if err := s.authorizeNone(sc, "Logout"); err != nil {
+		if err := s.authorizeNone(ctx, sc, "Logout"); err != nil {
 			return o, err
 		}
 		if sc.undoable() {

@@ -26,7 +26,7 @@ func (s *Service) Validate(ctx context.Context, sc *Scope, given [][]byte, uids 
 		if len(uids) > 0 {
 			o.uid = uids[0]
 		}
-		if err := s.authorizeNone(sc, "Validate"); err != nil {
+		if err := s.authorizeNone(ctx, sc, "Validate"); err != nil {
 			return o, err
 		}
 		if n := len(given) + len(uids); n == 0 || n > maxValidated {

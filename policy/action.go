@@ -1,0 +1,110 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+)
+
+// Administrative actions. Those of KMIP are named after their operation.
+const (
+	ActionStatus          = "status.read"
+	ActionDomainCreate    = "domain.create"
+	ActionDomainList      = "domain.list"
+	ActionDomainProtect   = "domain.protect"
+	ActionDomainRotate    = "domain.rotate-key"
+	ActionClientCreate    = "client.create" // an identity and its certificates; not what it may do
+	ActionClientUpdate    = "client.update" // how and from where it may come
+	ActionClientList      = "client.list"
+	ActionClientRevoke    = "client.revoke"
+	ActionClientGrant     = "client.grant" // which role a client or user has
+	ActionUserCreate      = "user.create"
+	ActionTrustUpdate     = "trust.update" // authorities whose certificates are accepted
+	ActionTrustList       = "trust.list"
+	ActionAdminCreate     = "administrator.create"
+	ActionAdminList       = "administrator.list"
+	ActionAdminRevoke     = "administrator.revoke"
+	ActionAuditList       = "audit.list"
+	ActionReportRun       = "report.inventory"
+	ActionPolicyShow      = "policy.show"
+	ActionPolicyUpdate    = "policy.update"
+	ActionPolicyTry       = "policy.try" // explain, simulate and compare
+	ActionKeyPolicyShow   = "key-policy.show"
+	ActionKeyPolicyUpdate = "key-policy.update"
+	ActionKeyList         = "key.list"
+	ActionKeyShow         = "key.show"
+	ActionKeyRevoke       = "key.revoke"
+	ActionKeyDestroy      = "key.destroy"
+	ActionKeyRestore      = "key.restore" // cancels a destruction that is pending
+	ActionApprovalList    = "approval.list"
+	ActionApprovalGive    = "approval.give"
+	ActionBreakGlass      = "break-glass"
+	ActionRootShow        = "root.show"
+	ActionRootEnroll      = "root.enroll"
+	ActionRootRotate      = "root.rotate"
+	ActionRootRetire      = "root.retire"
+	ActionRootReinstate   = "root.reinstate"
+	ActionRootForget      = "root.forget"
+	ActionRootRemoveKey   = "root.remove-key"
+	ActionRootRetry       = "root.retry"
+	ActionJobList         = "job.list"
+	ActionJobControl      = "job.control"
+	ActionAuthentication  = "authenticate" // only ever recorded, never asked for
+)
+
+// duty is a set of roles of administrators that exclude each other.
+type duty uint8
+
+const (
+	system  duty = 1 << iota // runs the appliance, and says who is who
+	officer                  // says who may do what, and ends keys
+	auditor                  // reads everything but material
+	everyone = system | officer | auditor
+)
+
+// administrative says whose duty an action is.
+var administrative = map[string]duty{
+	ActionStatus:          everyone,
+	ActionDomainCreate:    system,
+	ActionDomainList:      everyone,
+	ActionDomainProtect:   officer,
+	ActionDomainRotate:    officer,
+	ActionClientCreate:    system,
+	ActionClientUpdate:    system,
+	ActionClientList:      everyone,
+	ActionClientRevoke:    system | officer,
+	ActionClientGrant:     officer,
+	ActionUserCreate:      system,
+	ActionTrustUpdate:     system,
+	ActionTrustList:       everyone,
+	ActionAdminCreate:     officer,
+	ActionAdminList:       everyone,
+	ActionAdminRevoke:     officer,
+	ActionAuditList:       auditor,
+	ActionReportRun:       officer | auditor,
+	ActionPolicyShow:      officer | auditor,
+	ActionPolicyUpdate:    officer,
+	ActionPolicyTry:       officer | auditor,
+	ActionKeyPolicyShow:   officer | auditor,
+	ActionKeyPolicyUpdate: officer,
+	ActionKeyList:         officer | auditor,
+	ActionKeyShow:         officer | auditor,
+	ActionKeyRevoke:       officer,
+	ActionKeyDestroy:      officer,
+	ActionKeyRestore:      officer,
+	ActionApprovalList:    everyone,
+	ActionApprovalGive:    officer,
+	ActionBreakGlass:      system | officer,
+	ActionRootShow:        everyone,
+	ActionRootEnroll:      system,
+	ActionRootRotate:      officer,
+	ActionRootRetire:      system,
+	ActionRootReinstate:   system,
+	ActionRootForget:      officer,
+	ActionRootRemoveKey:   officer,
+	ActionRootRetry:       system,
+	ActionJobList:         everyone,
+	ActionJobControl:      system | officer,
+}
+
+// Actions lists the administrative actions.
+func Actions() []string { return slices.Sorted(maps.Keys(administrative)) }
