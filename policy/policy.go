@@ -1,14 +1,15 @@
-// Package policy decides who may do what. Decide is pure: no input or output,
-// no clock of its own, the same answer for the same request. What nothing
-// allows is denied.
+// Package policy decides who may do what. Policies are data, in Cedar: those of the
+// ready roles, a document of the installation, and one of each domain. A Set of
+// them answers requests: no input or output, no clock of its own, the same answer
+// for the same request. What nothing permits is denied.
 //
-// For now roles are the fixed ones of this package. The question and the
-// answer stay when policies become data.
+// Three things no policy can change: a client never reaches another domain, an
+// administrator never goes beyond the duties of their role, and the server itself
+// does only what it must.
 package policy
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -26,6 +27,14 @@ type Principal struct {
 	Domain string
 	Name   string
 	Role   string
+}
+
+// Actor names the principal in the audit: "client:demo".
+func (p Principal) Actor() string {
+	if p.Name == "" {
+		return "unknown"
+	}
+	return p.Kind + ":" + p.Name
 }
 
 // Resource is what the action is about. Of an object that does not exist yet, or
@@ -69,32 +78,4 @@ type Decision struct {
 	// Approvals is how many approvals would make a request allowed that is denied;
 	// 0 when none would.
 	Approvals int
-}
-
-// Decide answers a request.
-func Decide(r Request) Decision {
-	role, ok := roles[r.Principal.Role]
-	switch {
-	case !ok:
-		return Decision{Reason: "no role grants it"}
-	case role.kind != r.Principal.Kind && (role.kind != KindClient || r.Principal.Kind != KindUser):
-		return Decision{Reason: "role " + r.Principal.Role + " is not for a " + r.Principal.Kind}
-	case role.kind == KindClient && r.Resource.Domain != r.Principal.Domain:
-		return Decision{Reason: "another domain"}
-	case !role.grants(r.Action):
-		return Decision{Reason: "role " + r.Principal.Role + " does not grant " + r.Action}
-	}
-	return Decision{Allow: true, Reason: "role " + r.Principal.Role}
-}
-
-// Roles lists the roles that clients and users, or administrators, can have.
-func Roles(kind string) []string {
-	var names []string
-	for name, r := range roles {
-		if r.kind == kind {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

@@ -30,16 +30,17 @@ func TestDecide(t *testing.T) {
 		{"an administrator and the lifecycle", admin, policy.ActionKeyRevoke, in, true},
 		{"a user administrator and users", userAdmin, "CreateUser", in, true},
 		{"a user administrator and keys", userAdmin, "Get", in, false},
+		{"a client and what is no operation", client, "Steal", in, false},
 	} {
-		if got := policy.Decide(policy.Request{Principal: c.principal, Action: c.action, Resource: c.resource}); got.Allow != c.want || got.Reason == "" {
+		if got := policy.NewSet(nil, nil).Decide(policy.Request{Principal: c.principal, Action: c.action, Resource: c.resource}); got.Allow != c.want || got.Reason == "" {
 			t.Errorf("%s: %+v, want %t", c.name, got, c.want)
 		}
 	}
 	for _, action := range policy.Actions() {
-		if policy.Decide(policy.Request{Principal: client, Action: action, Resource: in}).Allow {
+		if policy.NewSet(nil, nil).Decide(policy.Request{Principal: client, Action: action, Resource: in}).Allow {
 			t.Errorf("a client may %s", action)
 		}
-		if !policy.Decide(policy.Request{Principal: admin, Action: action, Resource: in}).Allow {
+		if !policy.NewSet(nil, nil).Decide(policy.Request{Principal: admin, Action: action, Resource: in}).Allow {
 			t.Errorf("an administrator may not %s", action)
 		}
 	}

@@ -1,13 +1,25 @@
 package policy
 
-// Roles of clients and users.
+import (
+	"embed"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Roles of clients and users that are ready. What each may do stands in the
+// folder "ready", in Cedar.
 const (
-	// RoleFull: every KMIP operation on the objects of the client's domain.
-	RoleFull = "full"
-	// RoleUserAdmin: users, groups and credentials over KMIP 3.0; no objects.
-	RoleUserAdmin = "user-admin"
-	// RoleNone: nothing, until a security officer grants another role.
-	RoleNone = "none"
+	RoleFull         = "full"
+	RoleNone         = "none"
+	RoleUserAdmin    = "user-admin"
+	RoleStorageArray = "storage-array"
+	RoleDatabase     = "database"
+	RoleBackup       = "backup"
+	RoleApplication  = "application"
+	RoleRegistrar    = "registrar"
+	RoleInspector    = "auditor"
 )
 
 // Roles of administrators. None leads to key material or cryptographic use.
@@ -22,37 +34,75 @@ const (
 // RoleRotation is what the server itself does with objects that it rotates.
 const RoleRotation = "rotation"
 
-type role struct {
-	kind    string
-	all     bool // every KMIP operation
-	duty    duty
-	actions map[string]bool
+// administrators are the roles of administrators with their duties.
+var administrators = map[string]duty{
+	RoleAdministrator: everyone,
+	RoleSystem:        system,
+	RoleOfficer:       officer,
+	RoleAuditor:       auditor,
 }
 
-// grants reports whether the role allows an action.
-func (r role) grants(action string) bool {
-	d, admin := administrative[action]
-	if admin {
-		return r.duty&d != 0
+// decideSystem answers what the server itself does.
+func decideSystem(r *Request) Decision {
+	duties := map[string][]string{
+		RoleRotation:      {"ReKey", "ReKeyKeyPair", "ReCertify"},
+		RoleAdministrator: Actions(),
 	}
-	return r.all || r.actions[action]
-}
-
-func set(names ...string) map[string]bool {
-	m := make(map[string]bool, len(names))
-	for _, n := range names {
-		m[n] = true
+	if slices.Contains(duties[r.Principal.Role], r.Action) {
+		return Decision{Allow: true, Reason: "it is a duty of the server"}
 	}
-	return m
+	return Decision{Reason: "it is no duty of the server"}
 }
 
-var roles = map[string]role{
-	RoleFull:          {kind: KindClient, all: true},
-	RoleUserAdmin:     {kind: KindClient, actions: set("CreateUser", "CreateGroup", "CreateCredential", "Query", "DiscoverVersions")},
-	RoleNone:          {kind: KindClient, actions: set("Query", "DiscoverVersions")},
-	RoleAdministrator: {kind: KindAdministrator, duty: everyone},
-	RoleSystem:        {kind: KindAdministrator, duty: system},
-	RoleOfficer:       {kind: KindAdministrator, duty: officer},
-	RoleAuditor:       {kind: KindAdministrator, duty: auditor},
-	RoleRotation:      {kind: KindSystem, actions: set("ReKey", "ReKeyKeyPair", "ReCertify")},
+//go:embed ready/*.cedar
+var readyFiles embed.FS
+
+// ready are the policies of the roles that are ready. Only read.
+var ready = func() *Compiled {
+	var text strings.Builder
+	files, err := readyFiles.ReadDir("ready")
+	if err != nil {
+		panic("policy: " + err.Error()) // they are part of the program
+	}
+	d := Document{Source: "ready"}
+	for _, f := range files {
+		b, err := readyFiles.ReadFile(path.Join("ready", f.Name()))
+		if err != nil {
+			panic("policy: " + err.Error())
+		}
+		text.Write(b)
+		d.Roles = append(d.Roles, strings.TrimSuffix(f.Name(), ".cedar"))
+	}
+	d.Text = text.String()
+	c, err := Compile(d)
+	if err != nil {
+		panic(fmt.Sprintf("policy: ready roles: %v", err)) // a test reads them first
+	}
+	return c
+}()
+
+// Ready is the Cedar text of a role that is ready.
+func Ready(role string) (string, bool) {
+	b, err := readyFiles.ReadFile(path.Join("ready", path.Base(role)+".cedar"))
+	return string(b), err == nil
+}
+
+// Roles lists the ready roles that clients and users, or administrators, can have.
+func Roles(kind string) []string {
+	if kind == KindAdministrator {
+		var list []string
+		for r := range administrators {
+			list = append(list, r)
+		}
+		slices.Sort(list)
+		return list
+	}
+	return slices.Clone(ready.Roles)
+}
+
+// RolesWith lists the roles that there are with a document.
+func RolesWith(c *Compiled) []string {
+	list := append(Roles(KindClient), c.Roles...)
+	slices.Sort(list)
+	return slices.Compact(list)
 }

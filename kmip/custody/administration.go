@@ -6,6 +6,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/claviger/claviger/hsm/seal"
@@ -181,8 +182,12 @@ func (n *NewClient) certificate(sc *Scope) store.Certificate {
 // checkMember refuses a role that clients cannot have and a domain that is not
 // there.
 func (s *Service) checkMember(ctx context.Context, domain, role string) error {
-	if roles := policy.Roles(policy.KindClient); !slices.Contains(roles, role) {
-		return kmip.Fail(kmip.KindInvalidField, "no role %q; there are %v", role, roles)
+	set, err := s.policies(ctx)
+	if err != nil {
+		return err
+	}
+	if roles := set.Roles(domain); !slices.Contains(roles, role) {
+		return kmip.Fail(kmip.KindInvalidField, "no role %q in domain %q; there are %s", role, domain, strings.Join(roles, ", "))
 	}
 	if _, err := s.store.Domain(ctx, domain); errors.Is(err, store.ErrNotFound) {
 		return kmip.Fail(kmip.KindObjectNotFound, "no domain %q", domain)

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 	"unicode"
@@ -19,6 +20,10 @@ func (s *Service) entry(sc *Scope, action, uid string, err error) audit.Entry {
 	}
 	if err != nil {
 		e.Outcome, e.Reason = audit.Failure, kmip.KindOf(err).String()
+		var d *denial
+		if errors.As(err, &d) {
+			e.Detail = printable(d.reason)
+		}
 	}
 	return e
 }

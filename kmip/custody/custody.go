@@ -54,7 +54,7 @@ type Config struct {
 	Sealer Sealer
 	Log    *slog.Logger
 	Now    func() time.Time                     // time.Now when nil
-	Decide func(policy.Request) policy.Decision // policy.Decide when nil
+	Decide func(policy.Request) policy.Decision // asked instead of the stored policies; nil but in tests
 	// LeaseTime is the Lease Time of new objects; an hour when 0.
 	LeaseTime time.Duration
 	// EncodeTTLV writes an item as the wire has it, and DecodeTTLV reads one: what
@@ -78,6 +78,7 @@ type Service struct {
 	random io.Reader
 	jobs   jobTable
 
+	policyTable  policyTable
 	identities   identityCache
 	passwords    passwordCache
 	streams      streamTable
@@ -97,9 +98,6 @@ func New(c Config) *Service {
 	}
 	if s.now == nil {
 		s.now = time.Now
-	}
-	if s.decide == nil {
-		s.decide = policy.Decide
 	}
 	if s.lease == 0 {
 		s.lease = time.Hour

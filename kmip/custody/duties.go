@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/claviger/claviger/store"
@@ -12,10 +13,13 @@ import (
 const dutyInterval = 10 * time.Second
 
 // Run does what custody does without being asked: it removes records that have
-// expired, and streams that nobody continues, and rotates objects whose time is
-// over. It returns when ctx ends. Every
+// expired, and streams that nobody continues, rotates objects whose time is
+// over, and keeps the policies fresh. It returns when ctx ends. Every
 // node may run it.
 func (s *Service) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { s.watchPolicies(ctx) })
 	t := time.NewTicker(dutyInterval)
 	defer t.Stop()
 	for {

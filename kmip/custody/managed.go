@@ -95,12 +95,26 @@ func (s *Service) load(ctx context.Context, sc *Scope, action, uid string) (*man
 		return nil, err
 	}
 	if err := s.authorize(ctx, sc, action, m.resource()); err != nil {
-		return nil, err
+		return nil, s.hidden(ctx, sc, action, uid, err)
 	}
 	if m.archived() && !touchesArchived[action] {
 		return nil, kmip.Fail(kmip.KindObjectArchived, "the object is archived; recover it first")
 	}
 	return m, nil
+}
+
+// hidden returns what somebody is told who may not do something with an object
+// that is there: the same as if it were not.
+func (s *Service) hidden(ctx context.Context, sc *Scope, action, uid string, refusal error) error {
+	var d *denial
+	if !errors.As(refusal, &d) {
+		return refusal
+	}
+	absent := *sc // what was asked last stays what was refused
+	if err := s.authorize(ctx, &absent, action, policy.Resource{UID: uid}); err != nil {
+		return refusal
+	}
+	return kmip.FailFrom(d, kmip.KindObjectNotFound, "no object has this Unique Identifier")
 }
 
 // archived reports whether the object was moved to archival storage (§6.1.4).

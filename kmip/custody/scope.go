@@ -21,14 +21,6 @@ type Principal struct {
 	Fingerprint string
 }
 
-// Actor names the principal in the audit: "client:demo".
-func (p Principal) Actor() string {
-	if p.Name == "" {
-		return "unknown"
-	}
-	return p.Kind + ":" + p.Name
-}
-
 // Scope is the frame of one request: who asks, for which domain, when. All
 // items of a batch see one time. It belongs to one goroutine.
 type Scope struct {
@@ -130,13 +122,20 @@ func (s *Service) Undo(ctx context.Context, sc *Scope, cause error) error {
 }
 
 // authorize asks policy, at the one place where it is asked.
-func (s *Service) authorize(_ context.Context, sc *Scope, action string, r policy.Resource) error {
+func (s *Service) authorize(ctx context.Context, sc *Scope, action string, r policy.Resource) error {
 	r.Domain = sc.Domain
 	sc.asked = r
 	c := policy.Context{Time: sc.Now, Source: sc.address(), Door: sc.Door}
 	for _, p := range []*policy.Principal{&sc.Principal.Principal, sc.Principal.Beside} {
-		if p != nil && !s.decide(policy.Request{Principal: *p, Action: action, Resource: r, Context: c}).Allow {
-			return kmip.Fail(kmip.KindPermissionDenied, "%s is not permitted", action)
+		if p == nil {
+			continue
+		}
+		d, err := s.judge(ctx, policy.Request{Principal: *p, Action: action, Resource: r, Context: c})
+		if err != nil {
+			return err
+		}
+		if !d.Allow {
+			return kmip.FailFrom(&denial{d.Reason}, kmip.KindPermissionDenied, action+" is not permitted")
 		}
 	}
 	if sc.grant != nil {
