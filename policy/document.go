@@ -193,6 +193,6 @@ func placed(d Document, err error) error {
 	if m := expected.FindStringSubmatch(text); m != nil {
 		text = fmt.Sprintf("there is %q where %q belongs", m[1], m[2])
 	}
-	e.Message = "this is not Cedar: " + strings.TrimSpace(text)
+	e.Message = "this is not Cedar: " + strings.TrimPrefix(strings.TrimSpace(text), `"": `)
 	return e
 }

@@ -130,6 +130,8 @@ func (a *api) register(h huma.API) {
 	huma.Register(h, post("revoke-key", "/domains/{domain}/keys/{uid}/revoke", "Deactivate an object or declare it compromised", http.StatusNoContent), a.revokeKey)
 	huma.Register(h, post("destroy-key", "/domains/{domain}/keys/{uid}/destroy", "Destroy the value of an object for ever", http.StatusNoContent), a.destroyKey)
 
+	a.registerPolicy(h)
+
 	huma.Register(h, get("list-audit", "/audit", "List entries of the audit, newest first"), a.audit)
 	huma.Register(h, get("inventory", "/reports/inventory", "Report all objects as CSV or JSON"), a.inventory)
 }

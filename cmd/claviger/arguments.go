@@ -172,9 +172,12 @@ func (s *sorter) required() error {
 }
 
 // count compares the arguments with ArgsUsage: one word for each argument, in
-// brackets when it may be left out.
+// brackets when it may be left out, with dots when there may be more of the last.
 func (s *sorter) count() error {
 	words := strings.Fields(s.command.ArgsUsage)
+	if strings.HasSuffix(s.command.ArgsUsage, "...]") && len(s.arguments) >= len(words) {
+		return nil
+	}
 	if len(s.arguments) > len(words) {
 		return usagef("unexpected argument %q; %s shows what %s takes", s.arguments[len(words)], s.helpFor(s.path), strings.Join(s.path, " "))
 	}

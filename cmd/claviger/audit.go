@@ -74,10 +74,10 @@ func listAudit(c *cli.Context) error {
 			outcome += ": " + e.Reason
 		}
 		rows = append(rows, []string{
-			strconv.FormatInt(e.Sequence, 10), stamp(e.Time), e.Domain, e.Actor, e.Source, e.Door, e.Operation, e.UID, outcome,
+			strconv.FormatInt(e.Sequence, 10), stamp(e.Time), e.Domain, e.Actor, e.Source, e.Door, e.Operation, e.UID, outcome, e.Detail,
 		})
 	}
-	return printTable(c, all, []string{"number", "time", "domain", "actor", "source", "door", "operation", "object", "outcome"}, rows)
+	return printTable(c, all, []string{"number", "time", "domain", "actor", "source", "door", "operation", "object", "outcome", "detail"}, rows)
 }
 
 func parseTime(s string) (time.Time, error) {
