@@ -38,6 +38,8 @@ var (
 	ErrUnavailable = errors.New("store: unavailable")
 	// ErrInvalid: a text or a change that no backend can keep, such as one with U+0000.
 	ErrInvalid = errors.New("store: invalid")
+	// ErrForeign: a change that would touch another domain.
+	ErrForeign = errors.New("store: of another domain")
 	// ErrClosed is an ErrUnavailable: the store has been closed.
 	ErrClosed = fmt.Errorf("%w: closed", ErrUnavailable)
 	// ErrOutcomeUnknown is an ErrUnavailable: the connection was lost while a

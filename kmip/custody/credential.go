@@ -51,7 +51,7 @@ func (s *Service) internal(domain string) *Scope {
 // memberObject reads a system object that authentication needs; nil when it is not
 // there, or no longer good.
 func (s *Service) memberObject(ctx context.Context, sc *Scope, uid string) (*managed, error) {
-	row, err := s.store.Object(ctx, sc.Domain, uid)
+	row, err := sc.reader.Object(ctx, uid)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil //nolint:nilnil // documented
 	}
@@ -73,7 +73,7 @@ func (s *Service) userByName(ctx context.Context, sc *Scope, name string) (*mana
 	if name == "" || len(name) > maxNameBytes {
 		return nil, nil //nolint:nilnil // documented
 	}
-	found, err := s.store.Find(ctx, sc.Domain, store.Query{Names: []string{name}, Types: []uint32{uint32(kmip.ObjectTypeUser)}, Limit: 1})
+	found, err := sc.reader.Find(ctx, store.Query{Names: []string{name}, Types: []uint32{uint32(kmip.ObjectTypeUser)}, Limit: 1})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (s *Service) userByName(ctx context.Context, sc *Scope, name string) (*mana
 
 // userOf reads the user that links to a credential; nil when there is none.
 func (s *Service) userOf(ctx context.Context, sc *Scope, credential string) (*managed, error) {
-	found, err := s.store.Find(ctx, sc.Domain, store.Query{
+	found, err := sc.reader.Find(ctx, store.Query{
 		Types: []uint32{uint32(kmip.ObjectTypeUser)}, Sides: []store.Side{{Kind: store.SideLink, Value: credential}}, Limit: 1,
 	})
 	if err != nil || len(found) == 0 {

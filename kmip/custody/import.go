@@ -43,7 +43,7 @@ func (s *Service) Import(ctx context.Context, sc *Scope, a ImportArgs) error {
 		case a.Value.Type != a.Type:
 			return o, kmip.Fail(kmip.KindObjectTypeMismatch, "Object Type is %s, the object is a %s", a.Type, a.Value.Type)
 		}
-		existing, err := sc.reader.Object(ctx, sc.Domain, a.UID)
+		existing, err := sc.reader.Object(ctx, a.UID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return o, err
 		}

@@ -92,7 +92,7 @@ func (s *Service) Inventory(ctx context.Context, sc *Scope, domains []string, ea
 }
 
 func (s *Service) summaries(ctx context.Context, sc *Scope, q store.Query) ([]Summary, *store.Position, error) {
-	rows, err := sc.reader.Find(ctx, sc.Domain, q)
+	rows, err := sc.reader.Find(ctx, q)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -79,7 +79,7 @@ func (s *Service) locate(ctx context.Context, sc *Scope, q LocateQuery) (LocateR
 	matches := 0
 	narrowed := narrow(q)
 	for {
-		page, err := sc.reader.Find(ctx, sc.Domain, narrowed)
+		page, err := sc.reader.Find(ctx, narrowed)
 		if err != nil {
 			return r, err
 		}

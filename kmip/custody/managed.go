@@ -79,7 +79,7 @@ func macMessage(row store.Object) []byte {
 // may do action with it. An object that the caller may not know of is one that
 // is not there.
 func (s *Service) load(ctx context.Context, sc *Scope, action, uid string) (*managed, error) {
-	row, err := sc.reader.Object(ctx, sc.Domain, uid)
+	row, err := sc.reader.Object(ctx, uid)
 	if errors.Is(err, store.ErrNotFound) {
 		// The same question to policy as for an object that is there.
 		if err := s.authorize(ctx, sc, action, policy.Resource{UID: uid}); err != nil {

@@ -75,7 +75,7 @@ func (s *Service) asked(ctx context.Context, sc *Scope, q Question) (policy.Requ
 	}
 	r.Resource = policy.Resource{UID: q.UID, Type: uint32(q.Type)}
 	if q.UID != "" {
-		row, err := s.store.Object(ctx, sc.Domain, q.UID)
+		row, err := sc.reader.Object(ctx, q.UID)
 		if errors.Is(err, store.ErrNotFound) {
 			return r, kmip.Fail(kmip.KindObjectNotFound, "no object %q in domain %q", q.UID, sc.Domain)
 		}

@@ -18,7 +18,7 @@ var CredentialTypes = []kmip.CredentialType{
 func (s *Service) AskGroups(ctx context.Context, sc *Scope, groups []string) error {
 	return s.do(ctx, sc, "Query", func() (outcome, error) {
 		for _, g := range groups {
-			found, err := sc.reader.Find(ctx, sc.Domain, store.Query{Sides: []store.Side{{Kind: store.SideGroup, Value: g}}, Limit: 1})
+			found, err := sc.reader.Find(ctx, store.Query{Sides: []store.Side{{Kind: store.SideGroup, Value: g}}, Limit: 1})
 			if err != nil {
 				return outcome{}, err
 			}

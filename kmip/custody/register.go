@@ -137,7 +137,7 @@ func (s *Service) linkWrapping(ctx context.Context, sc *Scope, n *newborn, k *km
 	if err != nil || w.encryption == nil || len(linked(n.attrs, kmip.LinkTypeWrappingKeyLink)) > 0 {
 		return nil //nolint:nilerr // a key that this server cannot unwrap is kept as it is
 	}
-	if _, err := sc.reader.Object(ctx, sc.Domain, w.encryption.uid); errors.Is(err, store.ErrNotFound) {
+	if _, err := sc.reader.Object(ctx, w.encryption.uid); errors.Is(err, store.ErrNotFound) {
 		return nil
 	} else if err != nil {
 		return err

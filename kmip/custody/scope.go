@@ -41,7 +41,7 @@ type Scope struct {
 	unwrapping int
 
 	store  store.Store
-	reader store.Reader
+	reader store.Bound // of Domain
 	undo   *overlay // of a batch that can be undone
 }
 
@@ -49,7 +49,7 @@ type Scope struct {
 func (s *Service) Begin(p Principal, domain, door, source, correlation string) *Scope {
 	return &Scope{
 		Principal: p, Domain: domain, Door: door, Source: source, Request: correlation,
-		Now: s.now().UTC(), store: s.store, reader: s.store,
+		Now: s.now().UTC(), store: s.store, reader: store.In(s.store, domain),
 	}
 }
 
@@ -64,6 +64,11 @@ func (sc *Scope) address() netip.Addr {
 
 // commit makes a change durable, or adds it to those of an undoable batch.
 func (sc *Scope) commit(ctx context.Context, c store.Change) error {
+	if k := sc.Principal.Kind; k == policy.KindClient || k == policy.KindUser {
+		if err := c.Within(sc.Domain, SystemDomain); err != nil {
+			return err
+		}
+	}
 	if sc.undo != nil {
 		return sc.undo.add(ctx, c)
 	}
@@ -83,7 +88,7 @@ func (sc *Scope) revision(row store.Object) int64 {
 // Undo can drop them.
 func (sc *Scope) Undoable() {
 	sc.undo = newOverlay(sc.store, sc.Domain)
-	sc.reader = sc.undo
+	sc.reader = store.In(sc.undo, sc.Domain)
 }
 
 // undoable reports whether the request belongs to a batch that may be undone.
@@ -95,7 +100,7 @@ func (s *Service) Finish(ctx context.Context, sc *Scope) error {
 	if err := sc.store.Commit(ctx, sc.undo.merged()); err != nil {
 		return s.translate(ctx, err)
 	}
-	sc.undo, sc.reader = nil, sc.store
+	sc.undo, sc.reader = nil, store.In(sc.store, sc.Domain)
 	return nil
 }
 
@@ -104,7 +109,7 @@ func (s *Service) Finish(ctx context.Context, sc *Scope) error {
 // failed, which is recorded already.
 func (s *Service) Undo(ctx context.Context, sc *Scope, cause error) error {
 	entries := sc.undo.undone()
-	sc.undo, sc.reader = nil, sc.store
+	sc.undo, sc.reader = nil, store.In(sc.store, sc.Domain)
 	if len(entries) == 0 {
 		return nil
 	}

@@ -60,7 +60,7 @@ func (s *Service) template(ctx context.Context, sc *Scope, action, name string) 
 	if name == "" || len(name) > maxNameBytes {
 		return nil, missing
 	}
-	found, err := sc.reader.Find(ctx, sc.Domain, store.Query{Names: []string{name}, Types: []uint32{uint32(kmip.ObjectTypeTemplate)}, Limit: 1})
+	found, err := sc.reader.Find(ctx, store.Query{Names: []string{name}, Types: []uint32{uint32(kmip.ObjectTypeTemplate)}, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
