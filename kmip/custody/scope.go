@@ -42,7 +42,7 @@ type Scope struct {
 
 	store  store.Store
 	reader store.Bound // of Domain
-	undo   *overlay // of a batch that can be undone
+	undo   *overlay    // of a batch that can be undone
 }
 
 // Begin opens the frame of a request.
