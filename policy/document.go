@@ -62,6 +62,9 @@ type entry struct {
 	principals []string
 	actions    []string
 	approvals  bool // it asks how many approvals there are
+	// plain: it holds for every object and always, if its scope means the principal
+	// and the action.
+	plain bool
 }
 
 // Compiled is a document that has been read. It is not changed any more.
@@ -95,6 +98,8 @@ func Compile(d Document) (*Compiled, error) {
 		seen[id] = at.Line
 		tree := (*ast.Policy)(p.AST())
 		e := &entry{id: id, line: at.Line, policy: p, actions: actionsOf(tree), principals: principalsOf(tree)}
+		_, everything := tree.Resource.(ast.ScopeTypeAll)
+		e.plain = everything && len(tree.Conditions) == 0
 		c.references = append(c.references, references(d.Text, tree, e)...)
 		c.entries = append(c.entries, e)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"sync"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
@@ -39,8 +40,39 @@ func newIndex(documents ...*Compiled) index {
 type Set struct {
 	common  index // the ready roles and the document of the installation
 	domains map[string]*domainSet
-	ready   *Compiled
-	all     *Compiled // of the installation; nil when there is none
+	plain   *plainTable
+}
+
+// plainTable remembers decisions that depend on nothing but principal and action,
+// because every policy that could matter is plain.
+type plainTable struct {
+	mu    sync.RWMutex
+	known map[asked]Decision // guarded by mu
+}
+
+type asked struct {
+	principal Principal
+	action    string
+}
+
+// maxPlain bounds what is remembered.
+const maxPlain = 100_000
+
+func newPlainTable() *plainTable { return &plainTable{known: map[asked]Decision{}} }
+
+func (t *plainTable) get(r *Request) (Decision, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	d, ok := t.known[asked{r.Principal, r.Action}]
+	return d, ok
+}
+
+func (t *plainTable) put(r *Request, d Decision) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.known) < maxPlain {
+		t.known[asked{r.Principal, r.Action}] = d
+	}
 }
 
 type domainSet struct {
@@ -53,7 +85,7 @@ type domainSet struct {
 // NewSet brings documents together: that of the installation, which may be nil, and
 // those of domains by their name.
 func NewSet(installation *Compiled, domains map[string]*Compiled) *Set {
-	s := &Set{ready: ready, all: installation, domains: make(map[string]*domainSet, len(domains))}
+	s := &Set{domains: make(map[string]*domainSet, len(domains)), plain: newPlainTable()}
 	common := []*Compiled{ready}
 	if installation != nil {
 		common = append(common, installation)
@@ -77,10 +109,7 @@ func newDomainSet(c *Compiled) *domainSet {
 
 // With returns a set in which a domain has another document.
 func (s *Set) With(domain string, c *Compiled) *Set {
-	t := *s
-	t.domains = maps.Clone(s.domains)
-	t.domains[domain] = newDomainSet(c)
-	return &t
+	return s.with(domain, newDomainSet(c))
 }
 
 // WithInstallation returns a set in which the installation has another document.
@@ -93,10 +122,13 @@ func (s *Set) WithInstallation(c *Compiled) *Set {
 // Broken returns a set in which a domain's document cannot be used: everything in
 // that domain is denied to clients.
 func (s *Set) Broken(domain, why string) *Set {
-	t := *s
-	t.domains = maps.Clone(s.domains)
-	t.domains[domain] = &domainSet{document: &Compiled{}, broken: why}
-	return &t
+	return s.with(domain, &domainSet{document: &Compiled{}, broken: why})
+}
+
+func (s *Set) with(domain string, d *domainSet) *Set {
+	t := &Set{common: s.common, domains: maps.Clone(s.domains), plain: newPlainTable()}
+	t.domains[domain] = d
+	return t
 }
 
 // Roles lists the roles that clients and users of a domain can have.
@@ -142,6 +174,16 @@ func (r *relevant) entries() iter.Seq[*entry] {
 			}
 		}
 	}
+}
+
+// plain reports whether nothing but principal and action matters.
+func (r *relevant) plain() bool {
+	for e := range r.entries() {
+		if !e.plain {
+			return false
+		}
+	}
+	return true
 }
 
 // approvals reports whether approvals can change the answer.
@@ -203,9 +245,16 @@ func (s *Set) Decide(r Request) Decision {
 	if d, final := s.before(&r); final {
 		return d
 	}
+	if d, ok := s.plain.get(&r); ok {
+		return d
+	}
 	q := s.question(&r)
 	rel := s.collect(q)
 	d := judge(q, rel, r.Context.Approvals)
+	if rel.plain() {
+		s.plain.put(&r, d)
+		return d
+	}
 	if d.Allow || !rel.approvals() {
 		return d
 	}
