@@ -37,13 +37,27 @@ type RecordQuery struct {
 	// Generation narrows to records under it; 0 means any.
 	Generation int32
 	Expired    time.Time // only records that expire at or before this; zero means all
-	Limit      int       // required, 1 to 1000
+	// After continues behind a record of an earlier answer; nil starts.
+	After *RecordPosition
+	Limit int // required, 1 to 1000
 }
+
+// RecordPosition is a place in the order of Registry.Records.
+type RecordPosition struct {
+	Created     time.Time
+	Domain, Key string
+}
+
+// Position is where the record stands.
+func (r Record) Position() *RecordPosition { return &RecordPosition{r.Created, r.Domain, r.Key} }
 
 // Check returns ErrInvalid for a query that no backend can answer.
 func (q RecordQuery) Check() error {
 	if q.Limit < 1 || q.Limit > 1000 {
 		return fmt.Errorf("%w: limit %d is not in 1 to 1000", ErrInvalid, q.Limit)
+	}
+	if a := q.After; a != nil {
+		return CheckText("record query", q.Domain, q.Kind, a.Domain, a.Key)
 	}
 	return CheckText("record query", q.Domain, q.Kind)
 }

@@ -129,6 +129,7 @@ func (a *api) register(h huma.API) {
 	huma.Register(h, get("show-key", "/domains/{domain}/keys/{uid}", "Show an object with its attributes"), a.key)
 	huma.Register(h, post("revoke-key", "/domains/{domain}/keys/{uid}/revoke", "Deactivate an object or declare it compromised", http.StatusNoContent), a.revokeKey)
 	huma.Register(h, post("destroy-key", "/domains/{domain}/keys/{uid}/destroy", "Destroy the value of an object for ever", http.StatusNoContent), a.destroyKey)
+	a.registerKeyRules(h)
 
 	a.registerPolicy(h)
 

@@ -166,8 +166,13 @@ func revocationReasons() []string {
 	return names
 }
 
-func (a *api) destroyKey(ctx context.Context, in *ObjectPath) (*struct{}, error) {
-	if err := a.Custody.DestroyKey(ctx, a.scope(ctx, in.Domain), in.UID); err != nil {
+type destroyKeyInput struct {
+	ObjectPath
+	Now bool `query:"now" doc:"without the waiting period of the domain, also of what is pending; only where its rules allow it"`
+}
+
+func (a *api) destroyKey(ctx context.Context, in *destroyKeyInput) (*struct{}, error) {
+	if err := a.Custody.DestroyKey(ctx, a.scope(ctx, in.Domain), in.UID, in.Now); err != nil {
 		return nil, a.problem(ctx, err)
 	}
 	return nil, nil //nolint:nilnil // 204: there is nothing to say

@@ -41,9 +41,14 @@ func keyCommand() *cli.Command {
 			},
 			{
 				Name: "destroy", Usage: "destroy the value of an object for ever", ArgsUsage: "UID",
-				Flags:  []cli.Flag{domainFlag(), &cli.BoolFlag{Name: "yes", Usage: "do not ask"}},
+				Flags: []cli.Flag{
+					domainFlag(),
+					&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
+					&cli.BoolFlag{Name: "now", Usage: "without the waiting period of the domain, also of what is pending; only where its rules allow it"},
+				},
 				Action: destroyKey,
 			},
+			keyRestoreCommand(), keyPendingCommand(),
 		},
 	}
 }
@@ -146,7 +151,11 @@ func destroyKey(c *cli.Context) error {
 			return err
 		}
 	}
-	if err := a.post(c.Context, keyPath(c)+"/destroy", nil, nil, nil); err != nil {
+	query := url.Values{}
+	if c.Bool("now") {
+		query.Set("now", "true")
+	}
+	if err := a.post(c.Context, keyPath(c)+"/destroy", query, nil, nil); err != nil {
 		return err
 	}
 	return done(c, "object %s destroyed", c.Args().First())

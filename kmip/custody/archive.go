@@ -30,7 +30,8 @@ func (s *Service) Recover(ctx context.Context, sc *Scope, uid string) error {
 }
 
 // Obliterate removes an object with its metadata (KMIP 3.0). Like Destroy it
-// does not touch an object that is Active.
+// does not touch an object that is Active. Where a waiting period holds, an
+// administrator can bring back all of it until then.
 func (s *Service) Obliterate(ctx context.Context, sc *Scope, uid string) error {
 	return s.do(ctx, sc, "Obliterate", func() (outcome, error) {
 		o := outcome{uid: uid}
@@ -38,15 +39,43 @@ func (s *Service) Obliterate(ctx context.Context, sc *Scope, uid string) error {
 		if err != nil {
 			return o, err
 		}
-		if !m.destroyed() {
-			if _, err := lifecycle.Next(m.state, lifecycle.Destroy); err != nil {
-				return o, err
-			}
+		if err := s.obliterateValue(ctx, sc, m, &o); err != nil {
+			return o, err
 		}
 		o.change.Delete = []store.Ref{{Domain: sc.Domain, UID: uid, Revision: m.row.Revision}}
 		o.change.Release, o.change.DropSides = m.names(), m.sides()
 		return o, nil
 	})
+}
+
+// obliterateValue plans what becomes of the value of an object whose metadata goes.
+func (s *Service) obliterateValue(ctx context.Context, sc *Scope, m *managed, o *outcome) error {
+	if m.destroyed() {
+		return s.keepAll(ctx, &o.change, m)
+	}
+	if _, err := lifecycle.Next(m.state, lifecycle.Destroy); err != nil {
+		return err
+	}
+	rule, err := s.destructionRule(ctx, sc, m)
+	if err != nil {
+		return err
+	}
+	if rule.Days > 0 {
+		r, k, err := s.keep(ctx, sc, m, rule)
+		o.change.AddRecords = append(o.change.AddRecords, r)
+		o.detail = keptUntil(k)
+		return err
+	}
+	if !m.resident() {
+		return nil
+	}
+	where, err := s.whereabouts(ctx, m)
+	if err != nil {
+		return err
+	}
+	r, err := s.residentRecord(ctx, sc, where, 0) // the token follows the commit
+	o.change.AddRecords = append(o.change.AddRecords, r)
+	return err
 }
 
 // Lease is what ObtainLease grants.

@@ -194,6 +194,9 @@ func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, what
 		if err := checkDates(before.attrs.Dates(), m.attrs.Dates()); err != nil {
 			return o, err
 		}
+		if err := s.staysProtected(ctx, sc, before, m); err != nil {
+			return o, err
+		}
 		if !before.attrs.Bool(kmip.TagQuantumSafe) {
 			if err := checkQuantumSafe(m.attrs); err != nil {
 				return o, err

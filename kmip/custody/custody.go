@@ -77,6 +77,8 @@ type Service struct {
 	decode func([]byte) (kmip.Item, error)
 	random io.Reader
 	jobs   jobTable
+	// clocked tells that now is the clock of the machine, and not a test's.
+	clocked bool
 
 	policyTable  policyTable
 	identities   identityCache
@@ -85,6 +87,7 @@ type Service struct {
 	standings    standingCache
 	applications applicationTable
 	guesses      guessTable
+	known        rulesCache
 	work         chan struct{} // wakes who processes asynchronous requests
 }
 
@@ -97,7 +100,7 @@ func New(c Config) *Service {
 		s.random = rand.Reader
 	}
 	if s.now == nil {
-		s.now = time.Now
+		s.now, s.clocked = time.Now, true
 	}
 	if s.lease == 0 {
 		s.lease = time.Hour

@@ -13,8 +13,9 @@ import (
 const dutyInterval = 10 * time.Second
 
 // Run does what custody does without being asked: it removes records that have
-// expired, and streams that nobody continues, rotates objects whose time is
-// over, and keeps the policies fresh. It returns when ctx ends. Every
+// expired, and streams that nobody continues, ends destructions whose waiting
+// period is over, rotates objects whose time is over, and keeps the policies fresh.
+// It returns when ctx ends. Every
 // node may run it.
 func (s *Service) Run(ctx context.Context) {
 	var wg sync.WaitGroup
@@ -32,6 +33,9 @@ func (s *Service) Run(ctx context.Context) {
 		case <-t.C:
 		}
 		s.streams.expire(s.now())
+		if err := s.CompleteDestructions(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "destructions whose waiting period is over could not be completed; it will be tried again", "error", err)
+		}
 		if err := s.removeExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "expired records could not be removed", "error", err)
 		}
@@ -63,6 +67,9 @@ func (s *Service) removeExpired(ctx context.Context) error {
 		return err
 	}
 	for _, r := range list {
+		if r.Kind == recordDestruction { // it has an end of its own
+			continue
+		}
 		err := s.store.Commit(ctx, store.Change{DeleteRecords: []store.RecordRef{r.Ref()}})
 		if err != nil && !errors.Is(err, store.ErrConflict) {
 			return err

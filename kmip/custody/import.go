@@ -49,6 +49,11 @@ func (s *Service) Import(ctx context.Context, sc *Scope, a ImportArgs) error {
 		}
 		found := err == nil
 		var old *managed
+		if !found || existing.State == store.State(kmip.StateDestroyed) || existing.State == store.State(kmip.StateDestroyedCompromised) {
+			if err := s.identifierFree(ctx, sc, a.UID); err != nil {
+				return o, err
+			}
+		}
 		if found {
 			if !a.Replace {
 				return o, kmip.Fail(kmip.KindObjectExists, "an object has this Unique Identifier")
@@ -59,6 +64,9 @@ func (s *Service) Import(ctx context.Context, sc *Scope, a ImportArgs) error {
 			}
 			if old.objectType() != a.Type {
 				return o, kmip.Fail(kmip.KindObjectTypeMismatch, "the object to be replaced is a %s", old.objectType())
+			}
+			if err := s.mayReplace(ctx, sc, old); err != nil {
+				return o, err
 			}
 		}
 		var replaces *store.Object

@@ -124,6 +124,7 @@ func (m *managed) archived() bool { return m.attrs.Has(kmip.TagArchiveDate) }
 // it when asked to.
 var touchesArchived = map[string]bool{
 	"Recover": true, "Obliterate": true, policy.ActionKeyShow: true, policy.ActionKeyRevoke: true, policy.ActionKeyDestroy: true,
+	policy.ActionKeyRestore: true,
 }
 
 // authenticate checks the MAC of a row that carries its material, and reads it.

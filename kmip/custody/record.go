@@ -23,6 +23,8 @@ const (
 	recordConstraints = "constraints"  // what objects must be like
 	recordJob         = "job"          // work on the key hierarchy
 	recordHashed      = "hashed.login" // what Hashed Password credentials of a user are verified by
+	recordRules       = "rules"        // what keys of a domain must be like and how they end
+	recordDestruction = "destruction"  // destroyed object whose waiting period is not over
 )
 
 // only is the key of records of which a domain has one.
@@ -61,19 +63,28 @@ func recordBinding(r store.Record) seal.Binding {
 
 // openRecord reads the value of a record.
 func (s *Service) openRecord(ctx context.Context, r store.Record, into any) error {
-	if len(r.Value) < 4 {
-		return kmip.FailFrom(fmt.Errorf("record %s/%s", r.Kind, r.Key), kmip.KindIntegrity, "a stored record is damaged")
-	}
-	generation := int32(binary.BigEndian.Uint32(r.Value)) //nolint:gosec // written from an int32
-	p, err := s.sealer.Open(ctx, r.Domain, generation, recordBinding(r), r.Value[4:])
+	p, err := s.openRecordBytes(ctx, r)
 	if err != nil {
-		return sealFailure(err, r.Key)
+		return err
 	}
 	defer p.Destroy()
 	if err := json.Unmarshal(p.Reveal(), into); err != nil {
 		return kmip.FailFrom(err, kmip.KindIntegrity, "a stored record is damaged")
 	}
 	return nil
+}
+
+// openRecordBytes is openRecord for a value that is no JSON; the caller destroys it.
+func (s *Service) openRecordBytes(ctx context.Context, r store.Record) (*secret.Bytes, error) {
+	if len(r.Value) < 4 {
+		return nil, kmip.FailFrom(fmt.Errorf("record %s/%s", r.Kind, r.Key), kmip.KindIntegrity, "a stored record is damaged")
+	}
+	generation := int32(binary.BigEndian.Uint32(r.Value)) //nolint:gosec // written from an int32
+	p, err := s.sealer.Open(ctx, r.Domain, generation, recordBinding(r), r.Value[4:])
+	if err != nil {
+		return nil, sealFailure(err, r.Key)
+	}
+	return p, nil
 }
 
 // singleRecord reads a record of which a domain has one. It returns revision 0

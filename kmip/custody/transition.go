@@ -67,22 +67,37 @@ func (s *Service) revoke(ctx context.Context, sc *Scope, action, uid string, rea
 }
 
 // Destroy removes the value of an object and keeps its metadata (§6.1.15). Its
-// names are free afterwards.
+// names are free afterwards. Where a waiting period holds, the value is out of reach
+// at once, and removed when the period is over.
 func (s *Service) Destroy(ctx context.Context, sc *Scope, uid string) error {
-	return s.destroy(ctx, sc, "Destroy", uid)
+	return s.destroy(ctx, sc, "Destroy", uid, false)
 }
 
-// DestroyKey is Destroy by an administrator.
-func (s *Service) DestroyKey(ctx context.Context, sc *Scope, uid string) error {
-	return s.destroy(ctx, sc, "key.destroy", uid)
+// DestroyKey is Destroy by an administrator. now does without the waiting period, also
+// of what is pending already, where the rules of the domain allow it.
+func (s *Service) DestroyKey(ctx context.Context, sc *Scope, uid string, now bool) error {
+	return s.destroy(ctx, sc, "key.destroy", uid, now)
 }
 
-func (s *Service) destroy(ctx context.Context, sc *Scope, action, uid string) error {
+func (s *Service) destroy(ctx context.Context, sc *Scope, action, uid string, now bool) error {
 	return s.do(ctx, sc, action, func() (outcome, error) {
 		o := outcome{uid: uid}
 		m, err := s.load(ctx, sc, action, uid)
+		if now && (err == nil && m.destroyed() || kmip.KindOf(err) == kmip.KindObjectNotFound) {
+			return s.destroyPending(ctx, sc, uid, m, err)
+		}
 		if err != nil {
 			return o, err
+		}
+		rule, err := s.destructionRule(ctx, sc, m)
+		if err != nil {
+			return o, err
+		}
+		if now && !rule.AllowNow {
+			return o, errMustWait
+		}
+		if waits := rule.Days > 0 && !now; waits && !m.destroyed() {
+			return s.destroyLater(ctx, sc, m, rule)
 		}
 		o.change.Release = m.names()
 		if m.objectType() == kmip.ObjectTypeTemplate { // it has no states, and no metadata that would stay

@@ -13,7 +13,7 @@ const (
 	sqlRecord  = `select ` + recordColumns + ` from record where domain = ?1 and kind = ?2 and key = ?3`
 	sqlRecords = `select ` + recordColumns + ` from record
 		where ?1 in (domain, '') and ?2 in (kind, '') and (?3 is null or expires <= ?3)
-		and ?4 in (generation, 0)
+		and ?4 in (generation, 0) and (?6 is null or (created, domain, key) > (?6, ?7, ?8))
 		order by created, domain, key limit ?5`
 )
 
@@ -38,5 +38,10 @@ func (s *Store) Records(ctx context.Context, q store.RecordQuery) ([]store.Recor
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
-	return all(ctx, s, "read records", scanRecord, sqlRecords, q.Domain, q.Kind, optional(q.Expired), q.Generation, q.Limit)
+	var after store.RecordPosition
+	if q.After != nil {
+		after = *q.After
+	}
+	return all(ctx, s, "read records", scanRecord, sqlRecords, q.Domain, q.Kind, optional(q.Expired), q.Generation, q.Limit,
+		optional(after.Created), after.Domain, after.Key)
 }

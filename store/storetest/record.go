@@ -36,6 +36,14 @@ var recordCases = []testCase{
 		list, err = s.Records(t.Context(), store.RecordQuery{Expired: aRecord.Expires, Limit: 10})
 		expect(t, "expired", []store.Record{aRecord}, list, err)
 		for name, q := range map[string]store.RecordQuery{
+			"behind the last": {Limit: 10, After: aRecord.Position()},
+		} {
+			list, err := s.Records(t.Context(), q)
+			expect(t, "Records "+name, []store.Record(nil), list, err)
+		}
+		list, err = s.Records(t.Context(), store.RecordQuery{Limit: 10, After: other.Position()})
+		expect(t, "behind the first", []store.Record{aRecord}, list, err)
+		for name, q := range map[string]store.RecordQuery{
 			"of another domain": {Domain: "D", Limit: 10},
 			"of another kind":   {Kind: "Ticket", Limit: 10},
 			"not yet expired":   {Expired: aRecord.Expires.Add(-time.Microsecond), Limit: 10},

@@ -46,6 +46,8 @@ type Options struct {
 	Mode     seal.Mode // of new domains
 	Random   io.Reader // makes keys
 	Log      slog.Handler
+	// Backend opens a store, which it closes with the test; SQLite when nil.
+	Backend func(testing.TB) store.Store
 	// Store puts something before the store.
 	Store func(store.Store) store.Store
 }
@@ -100,20 +102,10 @@ func With(t testing.TB, o Options) *Service {
 	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
-	file := filepath.Join(dir, "store.db")
-	database, err := migrated()
-	if err != nil {
-		t.Fatalf("migrate: %v", err)
+	if o.Backend == nil {
+		o.Backend = inFile
 	}
-	if err := os.WriteFile(file, database, 0o600); err != nil {
-		t.Fatalf("write store: %v", err)
-	}
-	url := "sqlite:" + file
-	st, err := sqlite.Open(ctx, url, store.Options{Node: uuid.NewString()})
-	if err != nil {
-		t.Fatalf("open store: %v", err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := o.Backend(t)
 	s := &Service{Store: st, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, options: o}
 	first := newToken(t, filepath.Join(dir, "root"), "claviger")
 	s.members = []seal.Member{seal.Opened(first)}
@@ -132,6 +124,25 @@ func With(t testing.TB, o Options) *Service {
 		s.members = append(s.members, seal.Opened(newToken(t, filepath.Join(dir, strconv.Itoa(i)), label)))
 	}
 	return s.Another(t)
+}
+
+// inFile opens an SQLite store in a folder of the test.
+func inFile(t testing.TB) store.Store {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "store.db")
+	database, err := migrated()
+	if err != nil {
+		t.Fatalf("migrate: %v", err)
+	}
+	if err := os.WriteFile(file, database, 0o600); err != nil {
+		t.Fatalf("write store: %v", err)
+	}
+	st, err := sqlite.Open(context.Background(), "sqlite:"+file, store.Options{Node: uuid.NewString()})
+	if err != nil {
+		t.Fatalf("open store: %v", err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	return st
 }
 
 func newToken(t testing.TB, name, label string) *soft.Token {

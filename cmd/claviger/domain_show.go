@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/claviger/claviger/admin/api"
+)
+
+func domainShowCommand() *cli.Command {
+	return &cli.Command{Name: "show", Usage: "show a domain and the rules of its keys", ArgsUsage: "NAME", Action: showDomain}
+}
+
+// shownDomain is a domain with its rules.
+type shownDomain struct {
+	api.Domain
+	Destruction api.Destructions `json:"destruction"`
+}
+
+func showDomain(c *cli.Context) error {
+	a, err := administer(c)
+	if err != nil {
+		return err
+	}
+	name := c.Args().First()
+	var list api.Domains
+	if err := a.get(c.Context, "/domains", nil, &list); err != nil {
+		return err
+	}
+	var d shownDomain
+	for _, one := range list.Domains {
+		if one.Name == name {
+			d.Domain = one
+		}
+	}
+	if d.Name == "" {
+		return fmt.Errorf("there is no domain %q", name)
+	}
+	if err := a.get(c.Context, "/domains/"+url.PathEscape(name)+"/destruction", nil, &d.Destruction); err != nil {
+		return err
+	}
+	rows := [][]string{{"name", d.Name}, {"created", stamp(d.Created)}, {"destruction", destructionText(d.Destruction.Domain)}}
+	for _, g := range d.Destruction.Groups {
+		rows = append(rows, []string{"destruction in group " + g.Group, destructionText(g.Destruction)})
+	}
+	return printTable(c, d, []string{"property", "value"}, rows)
+}
