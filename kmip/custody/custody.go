@@ -79,6 +79,8 @@ type Service struct {
 	jobs   jobTable
 
 	identities   identityCache
+	rates        rateTable
+	refusals     refusalTable
 	passwords    passwordCache
 	streams      streamTable
 	standings    standingCache

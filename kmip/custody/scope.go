@@ -48,6 +48,9 @@ type Scope struct {
 	// unwrapping counts the keys that are being unwrapped for each other.
 	unwrapping int
 
+	// stranger tells apart callers that no client is; empty for one that is known.
+	stranger string
+
 	store  store.Store
 	reader store.Reader
 	undo   *overlay // of a batch that can be undone
@@ -61,6 +64,10 @@ func (s *Service) Begin(p Principal, domain, door, source, correlation string) *
 	}
 }
 
+// Stranger says that nobody knows the caller: its refusals are bounded in the
+// audit. who tells such callers apart.
+func (sc *Scope) Stranger(who string) { sc.stranger = who }
+
 // address is where the caller is.
 func (sc *Scope) address() netip.Addr {
 	if p, err := netip.ParseAddrPort(sc.Source); err == nil {
@@ -72,6 +79,7 @@ func (sc *Scope) address() netip.Addr {
 
 // commit makes a change durable, or adds it to those of an undoable batch.
 func (sc *Scope) commit(ctx context.Context, c store.Change) error {
+	c = marked(c)
 	if sc.undo != nil {
 		return sc.undo.add(ctx, c)
 	}
