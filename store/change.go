@@ -39,9 +39,9 @@ type Change struct {
 	// Administration.
 	AddDomains        []Domain
 	AddClients        []Client
-	UpdateClients     []Client // by domain and name; ErrNotFound
+	UpdateClients     []Client // by domain and name; ErrNotFound. Revoked stays once it is set
 	AddCertificates   []Certificate
-	UpdateCerts       []Certificate // by fingerprint; ErrNotFound
+	UpdateCerts       []Certificate // by fingerprint; ErrNotFound. Revoked stays once it is set
 	AddUsers          []User
 	UpdateUsers       []User
 	AddAdministrators []Administrator

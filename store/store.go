@@ -68,7 +68,13 @@ type Registry interface {
 	ClientByFingerprint(ctx context.Context, sha256 []byte) (Client, Certificate, error)
 	Client(ctx context.Context, domain, name string) (Client, error)
 	Clients(ctx context.Context, domain string) ([]Client, error) // all domains when domain is ""
+	// Certificates returns those of a client; of all clients of the domain when
+	// client is "", and of all domains when domain is "" too.
 	Certificates(ctx context.Context, domain, client string) ([]Certificate, error)
+	// Expiring returns the certificates that end from one time on and before
+	// another, of clients that have none that lasts longer, soonest first. What is
+	// revoked does not count.
+	Expiring(ctx context.Context, from, before time.Time, limit int) ([]Certificate, error)
 	User(ctx context.Context, domain, name string) (User, error)
 	Users(ctx context.Context, domain string) ([]User, error)
 	// AdministratorByFingerprint finds an administrator by certificate.

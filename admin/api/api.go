@@ -123,6 +123,11 @@ func (a *api) register(h huma.API) {
 	huma.Register(h, post("create-client", "/clients", "Create a client and issue its certificate", http.StatusCreated), a.createClient)
 	huma.Register(h, post("revoke-client", "/domains/{domain}/clients/{name}/revoke", "End the access of a client", http.StatusNoContent), a.revokeClient)
 
+	huma.Register(h, get("show-client", "/domains/{domain}/clients/{name}", "Show a client with its settings and certificates"), a.showClient)
+	huma.Register(h, post("set-client", "/domains/{domain}/clients/{name}/set", "Change how a client may come", http.StatusOK), a.setClient)
+	huma.Register(h, post("grant-client", "/domains/{domain}/clients/{name}/grant", "Give a client another role", http.StatusNoContent), a.grantClient)
+	huma.Register(h, post("grant-user", "/domains/{domain}/users/{name}/grant", "Give a user another role", http.StatusNoContent), a.grantUser)
+
 	huma.Register(h, post("create-user", "/users", "Create a KMIP user with a password", http.StatusCreated), a.createUser)
 
 	huma.Register(h, get("list-keys", "/keys", "List the objects of a domain, newest first"), a.keys)

@@ -15,6 +15,10 @@ type Client struct {
 	Role    string     `json:"role"`
 	Created time.Time  `json:"created"`
 	Revoked *time.Time `json:"revoked,omitempty"`
+	// What lists and details have.
+	State    string     `json:"state,omitempty" enum:"enabled,disabled,expired,revoked"`
+	NotAfter *time.Time `json:"not_after,omitempty" doc:"end of the certificate that lasts longest"`
+	Expiring bool       `json:"expiring,omitempty" doc:"that certificate ends within 30 days"`
 }
 
 // Clients is a list of clients.
@@ -25,7 +29,7 @@ type Clients struct {
 // NewClient is a client to be made.
 type NewClient struct {
 	Name string `json:"name" minLength:"1" maxLength:"63"`
-	Role string `json:"role,omitempty" maxLength:"63" doc:"full when empty"`
+	Role string `json:"role,omitempty" maxLength:"63" doc:"when empty: full, or none if whoever makes the client may not grant a role"`
 }
 
 // IssuedClient is a client that was made, with its credentials. They are not
@@ -61,13 +65,13 @@ func date(t time.Time) *time.Time {
 }
 
 func (a *api) clients(ctx context.Context, in *anyDomain) (*body[Clients], error) {
-	list, err := a.Custody.Clients(ctx, a.scope(ctx, in.Domain))
+	list, err := a.Custody.ListClients(ctx, a.scope(ctx, in.Domain))
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
 	out := &body[Clients]{Clients{make([]Client, 0, len(list))}}
 	for _, c := range list {
-		out.Body.Clients = append(out.Body.Clients, clientOf(c))
+		out.Body.Clients = append(out.Body.Clients, a.listed(c))
 	}
 	return out, nil
 }

@@ -26,8 +26,8 @@ func bundleOf(i *pki.Issued, authority []byte, p12 []byte) (bundle, error) {
 	return bundle{Certificate: pki.CertificatePEM(i.Certificate), Key: key, PKCS12: p12, Authority: authority}, nil
 }
 
-// writeBundle writes cert.pem, key.pem, bundle.pem (certificate and key) and
-// client.p12 into a folder that only the owner can read.
+// writeBundle writes ca.pem, cert.pem, key.pem, bundle.pem (certificate and key)
+// and client.p12 into a folder that only the owner can read.
 func writeBundle(dir string, b bundle) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("folder for the certificate: %w", err)
@@ -37,6 +37,7 @@ func writeBundle(dir string, b bundle) error {
 		content []byte
 		mode    os.FileMode
 	}{
+		{"ca.pem", b.Authority, 0o644},
 		{"key.pem", b.Key, 0o600},
 		{"bundle.pem", append(append([]byte{}, b.Certificate...), b.Key...), 0o600},
 		{"client.p12", b.PKCS12, 0o600},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/url"
@@ -23,10 +24,10 @@ func clientCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "create", Usage: "make a client and write its certificate and key", ArgsUsage: "NAME",
-				Description: "Writes cert.pem, key.pem (PKCS#8, not encrypted), bundle.pem (both) and client.p12\n(PKCS#12 under an empty password) into the folder. The server keeps no copy of the key.",
+				Description: "Writes cert.pem, key.pem (PKCS#8, not encrypted), bundle.pem (both), client.p12\n(PKCS#12 under an empty password) and ca.pem into the folder. The server keeps no copy of the key.",
 				Flags: []cli.Flag{
 					domainFlag(),
-					&cli.StringFlag{Name: "role", Usage: "`ROLE` of the client", Value: "full"},
+					&cli.StringFlag{Name: "role", Usage: "`ROLE` of the client; full, or none until a security officer grants one, when not given"},
 					&cli.StringFlag{Name: "out", Usage: "`FOLDER` for the files; made when it is not there", Required: true},
 				},
 				Action: createClient,
@@ -36,6 +37,7 @@ func clientCommand() *cli.Command {
 				Flags:  []cli.Flag{&cli.StringFlag{Name: "domain", Usage: "only of this `DOMAIN`"}},
 				Action: listClients,
 			},
+			setClientCommand(), showClientCommand(), grantCommand("client"),
 			{Name: "revoke", Usage: "end the access of a client", ArgsUsage: "NAME", Flags: []cli.Flag{domainFlag()}, Action: revokeClient},
 		},
 	}
@@ -47,7 +49,7 @@ func createClient(c *cli.Context) error {
 		return err
 	}
 	dir := c.String("out")
-	if err := prepareFolder(dir); err != nil {
+	if err := prepareFolder(dir, a.conf.CA); err != nil {
 		return err
 	}
 	var made api.IssuedClient
@@ -65,13 +67,14 @@ func createClient(c *cli.Context) error {
 			Folder string `json:"folder"`
 		}{made.Client, dir})
 	}
+	tellRole(c, "client", made.Client.Name, made.Client.Domain, made.Client.Role)
 	return printLine(c, "client %s of domain %s created; certificate and key until %s are in %s",
 		made.Client.Name, made.Client.Domain, stamp(made.NotAfter), dir)
 }
 
 // prepareFolder makes sure, before anything is made, that the files can be
-// written and that none is there.
-func prepareFolder(dir string) error {
+// written and that none is there, but for the ca.pem of the same authority.
+func prepareFolder(dir, ca string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
@@ -79,6 +82,16 @@ func prepareFolder(dir string) error {
 		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("--out: %s is there already; name another folder", filepath.Join(dir, name))
 		}
+	}
+	there, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	if mine, err := os.ReadFile(ca); err != nil || !bytes.Equal(there, mine) {
+		return fmt.Errorf("--out: the ca.pem in %s is of another authority; name another folder", dir)
 	}
 	return nil
 }
@@ -98,9 +111,13 @@ func listClients(c *cli.Context) error {
 	}
 	var rows [][]string
 	for _, cl := range list.Clients {
-		rows = append(rows, []string{cl.Domain, cl.Name, cl.Role, stamp(cl.Created), stampOf(cl.Revoked)})
+		until := stampOf(cl.NotAfter)
+		if cl.Expiring {
+			until += " (soon)"
+		}
+		rows = append(rows, []string{cl.Domain, cl.Name, cl.Role, cl.State, stamp(cl.Created), until})
 	}
-	return printTable(c, list, []string{"domain", "client", "role", "created", "revoked"}, rows)
+	return printTable(c, list, []string{"domain", "client", "role", "state", "created", "certificate until"}, rows)
 }
 
 func revokeClient(c *cli.Context) error {

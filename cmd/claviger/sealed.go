@@ -25,7 +25,17 @@ import (
 // door is what the HTTPS listener serves: while the node is sealed its health and
 // the way to unseal it, after that everything.
 type door struct {
-	now atomic.Pointer[doorState]
+	now    atomic.Pointer[doorState]
+	states atomic.Pointer[func(net.Conn, http.ConnState)] // of who wants to know of connections
+}
+
+// follow tells somebody of connections from now on.
+func (d *door) follow(f func(net.Conn, http.ConnState)) { d.states.Store(&f) }
+
+func (d *door) state(c net.Conn, state http.ConnState) {
+	if f := d.states.Load(); f != nil {
+		(*f)(c, state)
+	}
 }
 
 type doorState struct {

@@ -76,7 +76,7 @@ func serveNode(ctx context.Context, c *core, l listeners, dir string, stdout io.
 	httpServer := &http.Server{
 		Handler: https, TLSConfig: https.config(), ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10,
+		MaxHeaderBytes: 64 << 10, ConnContext: server.ConnContext, ConnState: https.state,
 	}
 	g.Go(func() error {
 		if err := httpServer.ServeTLS(l.https, "", ""); !errors.Is(err, http.ErrServerClosed) {
@@ -130,6 +130,7 @@ func (c *core) serveUnsealed(ctx context.Context, g *errgroup.Group, https *door
 	})
 	httpConf := conf.Clone()
 	httpConf.ClientAuth = tls.VerifyClientCertIfGiven // /health asks for none
+	https.follow(kmipServer.HTTPState)
 	https.open(c.handler(kmipServer), httpConf)
 	g.Go(func() error { return kmipServer.Serve(l.kmip) })
 	g.Go(func() error { c.custody.Run(ctx); return nil })

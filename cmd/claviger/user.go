@@ -16,11 +16,11 @@ import (
 func userCommand() *cli.Command {
 	return &cli.Command{
 		Name: "user", Usage: "make KMIP users with passwords",
-		Subcommands: []*cli.Command{{
+		Subcommands: []*cli.Command{grantCommand("user"), {
 			Name: "create", Usage: "make a user", ArgsUsage: "NAME",
 			Flags: []cli.Flag{
 				domainFlag(),
-				&cli.StringFlag{Name: "role", Usage: "`ROLE` of the user: full or user-admin", Value: "full"},
+				&cli.StringFlag{Name: "role", Usage: "`ROLE` of the user: full or user-admin; full, or none until a security officer grants one, when not given"},
 				&cli.StringFlag{Name: "password-file", Usage: "`FILE` with the password; without it a terminal is asked"},
 			},
 			Action: createUser,
@@ -47,6 +47,7 @@ func createUser(c *cli.Context) error {
 	if wantsJSON(c) {
 		return printJSON(c, u)
 	}
+	tellRole(c, "user", u.Name, u.Domain, u.Role)
 	return printLine(c, "user %s of domain %s created", u.Name, u.Domain)
 }
 

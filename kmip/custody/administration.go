@@ -106,13 +106,16 @@ type NewClient struct {
 }
 
 // CreateClient adds a client to the domain of the scope and issues its first
-// certificate.
+// certificate. Without a role it gets the one for everything, or none when the
+// caller may not grant any.
 func (s *Service) CreateClient(ctx context.Context, sc *Scope, name, role string) (*NewClient, error) {
 	var made *NewClient
 	err := s.administer(ctx, sc, policy.ActionClientCreate, name, func() (store.Change, error) {
-		var err error
-		made, err = s.newClient(ctx, sc, name, role)
+		role, err := s.roleOfNew(ctx, sc, role)
 		if err != nil {
+			return store.Change{}, err
+		}
+		if made, err = s.newClient(ctx, sc, name, role); err != nil {
 			return store.Change{}, err
 		}
 		if _, err := s.store.Client(ctx, sc.Domain, name); err == nil {
@@ -133,12 +136,6 @@ func (s *Service) newClient(ctx context.Context, sc *Scope, name, role string) (
 	if err := checkName("client", name); err != nil {
 		return nil, err
 	}
-	if role == "" {
-		role = policy.RoleFull
-	}
-	if err := s.checkMember(ctx, sc.Domain, role); err != nil {
-		return nil, err
-	}
 	authority, err := s.Authority(ctx)
 	if err != nil {
 		return nil, err
@@ -157,7 +154,7 @@ func (s *Service) newClient(ctx context.Context, sc *Scope, name, role string) (
 func (s *Service) IssueCertificate(ctx context.Context, sc *Scope, name string) (*NewClient, error) {
 	var made *NewClient
 	err := s.administer(ctx, sc, policy.ActionClientCreate, name, func() (store.Change, error) {
-		c, err := s.store.Client(ctx, sc.Domain, name)
+		c, err := s.unrevoked(ctx, sc.Domain, name)
 		if err != nil {
 			return store.Change{}, err
 		}
@@ -212,10 +209,7 @@ func (s *Service) Clients(ctx context.Context, sc *Scope) ([]store.Client, error
 // connections that are open.
 func (s *Service) RevokeClient(ctx context.Context, sc *Scope, name string) error {
 	return s.administer(ctx, sc, policy.ActionClientRevoke, name, func() (store.Change, error) {
-		c, err := s.store.Client(ctx, sc.Domain, name)
-		if errors.Is(err, store.ErrNotFound) {
-			return store.Change{}, kmip.Fail(kmip.KindObjectNotFound, "no client %q in domain %q", name, sc.Domain)
-		}
+		c, err := s.client(ctx, sc.Domain, name)
 		if err != nil {
 			return store.Change{}, err
 		}
@@ -227,21 +221,25 @@ func (s *Service) RevokeClient(ctx context.Context, sc *Scope, name string) erro
 	})
 }
 
-// CreateUser adds a KMIP user to the domain of the scope. The password is
-// destroyed.
+// CreateUser is AddUser for whom the role is not news.
 func (s *Service) CreateUser(ctx context.Context, sc *Scope, name, role string, password *secret.Bytes) error {
+	_, err := s.AddUser(ctx, sc, name, role, password)
+	return err
+}
+
+// AddUser adds a KMIP user to the domain of the scope, and returns its role,
+// which is chosen as that of a client. The password is destroyed.
+func (s *Service) AddUser(ctx context.Context, sc *Scope, name, role string, password *secret.Bytes) (granted string, err error) {
 	defer password.Destroy()
-	return s.administer(ctx, sc, policy.ActionUserCreate, name, func() (store.Change, error) {
+	err = s.administer(ctx, sc, policy.ActionUserCreate, name, func() (store.Change, error) {
 		if err := checkName("user", name); err != nil {
 			return store.Change{}, err
 		}
 		if password.Len() == 0 {
 			return store.Change{}, kmip.Fail(kmip.KindMissingField, "the password is empty")
 		}
-		if role == "" {
-			role = policy.RoleFull
-		}
-		if err := s.checkMember(ctx, sc.Domain, role); err != nil {
+		role, err := s.roleOfNew(ctx, sc, role)
+		if err != nil {
 			return store.Change{}, err
 		}
 		if _, err := s.store.User(ctx, sc.Domain, name); err == nil {
@@ -258,9 +256,11 @@ func (s *Service) CreateUser(ctx context.Context, sc *Scope, name, role string, 
 		if err != nil {
 			return c, err
 		}
+		granted = role
 		err = s.putSingle(ctx, &c, r, sc.Now, hashed)
 		return c, err
 	})
+	return granted, err
 }
 
 // Audit lists entries of the audit, newest first.

@@ -41,6 +41,10 @@ func recordable(uid string) string {
 // Refuse records a call that failed, also one that never got to its use case.
 // When that cannot be written the call still fails; the log tells.
 func (s *Service) Refuse(ctx context.Context, sc *Scope, action, uid string, err error) {
+	if sc.stranger != "" {
+		s.TurnAway(ctx, sc, action, sc.stranger, err)
+		return
+	}
 	// The caller may be gone: its refusal is recorded all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditDeadline)
 	defer cancel()

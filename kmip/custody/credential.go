@@ -428,11 +428,7 @@ func (s *Service) AuthenticateAttestation(context.Context, Principal, kmip.Item)
 // stillAdmitted tells whether a principal that was authenticated before would be
 // now: it may have been revoked since.
 func (s *Service) stillAdmitted(ctx context.Context, p Principal) error {
-	fingerprint, err := hex.DecodeString(p.Fingerprint)
-	if err != nil {
-		return refusedCredential()
-	}
-	if _, err := s.findClient(ctx, fingerprint); err != nil {
+	if err := s.clientStillAdmitted(ctx, p); err != nil {
 		return err
 	}
 	if p.Kind != policy.KindUser {

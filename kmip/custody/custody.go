@@ -82,6 +82,8 @@ type Service struct {
 
 	policyTable  policyTable
 	identities   identityCache
+	rates        rateTable
+	refusals     refusalTable
 	passwords    passwordCache
 	streams      streamTable
 	standings    standingCache

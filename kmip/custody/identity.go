@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -17,60 +18,129 @@ import (
 // identityTTL bounds how long a revoked client is still served.
 const identityTTL = time.Second
 
-// identityCache remembers who a certificate belongs to.
+// identityCache remembers who certificates belong to.
 type identityCache struct {
 	mu sync.Mutex
-	// known by fingerprint; guarded by mu.
+	// known by fingerprint, and mark of what they are as of; guarded by mu.
 	known map[string]cachedIdentity
+	mark  []byte
+	times int // how often mark has changed; guarded by mu
 }
 
 type cachedIdentity struct {
-	principal Principal
-	err       error
-	until     time.Time
+	identity *clientIdentity // nil: the certificate belongs to nobody
+	err      error
+	until    time.Time
 }
 
 const identityCacheSize = 100_000
 
+// FingerprintOf is the SHA-256 of a certificate, in hexadecimal.
+func FingerprintOf(c *x509.Certificate) string { return hex.EncodeToString(pki.Fingerprint(c)) }
+
+// Presented is how a peer comes: the certificate that it presented and TLS has
+// verified, with those that it sent to complete the chain, and where it is.
+type Presented struct {
+	Certificates []*x509.Certificate // the first is the peer's
+	Source       string              // network address; "" when it does not matter
+}
+
 // AuthenticateClient finds the client whose certificate was presented and
-// verified by TLS. Returns KindNotAuthenticated for one that is unknown or
-// revoked. A revocation takes effect within a second.
+// verified by TLS, wherever it comes from. Returns KindNotAuthenticated for one
+// that is unknown, revoked or may not come. A revocation takes effect within a
+// second.
 func (s *Service) AuthenticateClient(ctx context.Context, cert *x509.Certificate) (Principal, error) {
-	sum := pki.Fingerprint(cert)
+	k, err := s.identify(ctx, Presented{Certificates: []*x509.Certificate{cert}}, identityTTL)
+	if err != nil {
+		return Principal{}, err
+	}
+	if reason, err := k.admits(s.now(), netip.Addr{}); err != nil && reason != refusedSource {
+		return Principal{}, err
+	}
+	return k.principal, nil
+}
+
+// Identify finds the client that comes, and refuses it when it may not come now
+// or from there: KindNotAuthenticated, or KindPermissionDenied for its address. Of
+// a client that is known and refused the result still has the name, for the audit.
+// known tells whether the certificate belongs to any client.
+func (s *Service) Identify(ctx context.Context, p Presented) (v Visitor, known bool, err error) {
+	return s.visit(ctx, p, identityTTL)
+}
+
+// Standing is Identify for a connection that is open: it asks the store only when
+// something about clients has changed since RefreshClients was called last.
+func (s *Service) Standing(ctx context.Context, p Presented) (v Visitor, known bool, err error) {
+	return s.visit(ctx, p, 365*24*time.Hour)
+}
+
+func (s *Service) visit(ctx context.Context, p Presented, ttl time.Duration) (v Visitor, known bool, err error) {
+	k, err := s.identify(ctx, p, ttl)
+	if err != nil {
+		return Visitor{}, false, err
+	}
+	source := Scope{Source: p.Source}
+	if reason, err := k.admits(s.now(), source.address()); err != nil {
+		return k.visitor(), true, &refusal{reason, err}
+	}
+	return k.visitor(), true, nil
+}
+
+// identify finds who a certificate belongs to, as of ttl ago at most.
+func (s *Service) identify(ctx context.Context, p Presented, ttl time.Duration) (*clientIdentity, error) {
+	sum := pki.Fingerprint(p.Certificates[0])
 	fingerprint := hex.EncodeToString(sum)
 	now := s.now()
 	s.identities.mu.Lock()
-	known, ok := s.identities.known[fingerprint]
+	cached, ok := s.identities.known[fingerprint]
+	times := s.identities.times
 	s.identities.mu.Unlock()
-	if ok && now.Before(known.until) {
-		return known.principal, known.err
+	if ok && now.Before(cached.until.Add(ttl-identityTTL)) {
+		return cached.identity, cached.err
 	}
-	p, err := s.findClient(ctx, sum)
+	k, err := s.findClient(ctx, p, sum)
 	if err != nil && kmip.KindOf(err) != kmip.KindNotAuthenticated {
-		return Principal{}, s.translate(ctx, err)
+		return nil, s.translate(ctx, err)
 	}
-	p.Fingerprint = fingerprint
+	if k != nil {
+		k.principal.Fingerprint = fingerprint
+	}
 	s.identities.mu.Lock()
 	defer s.identities.mu.Unlock()
+	if s.identities.times != times {
+		return k, err // it may be older than the change
+	}
 	if s.identities.known == nil || len(s.identities.known) >= identityCacheSize {
 		s.identities.known = map[string]cachedIdentity{}
 	}
-	s.identities.known[fingerprint] = cachedIdentity{p, err, now.Add(identityTTL)}
-	return p, err
+	s.identities.known[fingerprint] = cachedIdentity{k, err, now.Add(identityTTL)}
+	return k, err
 }
 
-func (s *Service) findClient(ctx context.Context, fingerprint []byte) (Principal, error) {
+func (s *Service) findClient(ctx context.Context, p Presented, fingerprint []byte) (*clientIdentity, error) {
 	c, cert, err := s.store.ClientByFingerprint(ctx, fingerprint)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return Principal{}, kmip.Fail(kmip.KindNotAuthenticated, "the certificate belongs to no client")
+		return nil, kmip.Fail(kmip.KindNotAuthenticated, "the certificate belongs to no client")
 	case err != nil:
-		return Principal{}, err
-	case !c.Revoked.IsZero() || !cert.Revoked.IsZero():
-		return Principal{}, kmip.Fail(kmip.KindNotAuthenticated, "the client or its certificate is revoked")
+		return nil, err
 	}
+	return s.identityOf(ctx, c, !cert.Revoked.IsZero(), p.Certificates[0], fingerprint)
+}
+
+// identityOf reads all that is to be known of a client that comes by a certificate.
+func (s *Service) identityOf(ctx context.Context, c store.Client, revoked bool, cert *x509.Certificate, fingerprint []byte) (*clientIdentity, error) {
 	client := Principal{Principal: policy.Principal{Kind: policy.KindClient, Domain: c.Domain, Name: c.Name, Role: c.Role}}
-	return s.userOfCertificate(ctx, client, fingerprint)
+	k := &clientIdentity{client: client.Principal, principal: client, notAfter: cert.NotAfter, revoked: revoked || !c.Revoked.IsZero()}
+	if k.revoked {
+		return k, nil
+	}
+	var err error
+	if k.settings, _, err = s.settingsOf(ctx, c.Domain, c.Name); err != nil {
+		return nil, err
+	}
+	k.principal, err = s.userOfCertificate(ctx, client, fingerprint)
+	return k, err
 }
 
 // AuthenticateAdministrator finds the administrator whose certificate was

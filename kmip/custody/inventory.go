@@ -68,11 +68,10 @@ func (s *Service) Key(ctx context.Context, sc *Scope, uid string) (Summary, kmip
 func (s *Service) Inventory(ctx context.Context, sc *Scope, domains []string, each func(Summary) error) error {
 	return s.administer(ctx, sc, policy.ActionReportRun, "", func() (store.Change, error) {
 		for _, d := range domains {
-			inner := *sc
-			inner.Domain = d
+			inner := sc.in(d)
 			q := store.Query{Limit: findPage}
 			for {
-				page, next, err := s.summaries(ctx, &inner, q)
+				page, next, err := s.summaries(ctx, inner, q)
 				if err != nil {
 					return store.Change{}, err
 				}

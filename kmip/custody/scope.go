@@ -40,6 +40,9 @@ type Scope struct {
 	// unwrapping counts the keys that are being unwrapped for each other.
 	unwrapping int
 
+	// stranger tells apart callers that no client is; empty for one that is known.
+	stranger string
+
 	store  store.Store
 	reader store.Bound // of Domain
 	undo   *overlay    // of a batch that can be undone
@@ -51,6 +54,18 @@ func (s *Service) Begin(p Principal, domain, door, source, correlation string) *
 		Principal: p, Domain: domain, Door: door, Source: source, Request: correlation,
 		Now: s.now().UTC(), store: s.store, reader: store.In(s.store, domain),
 	}
+}
+
+// Stranger says that nobody knows the caller: its refusals are bounded in the
+// audit. who tells such callers apart.
+func (sc *Scope) Stranger(who string) { sc.stranger = who }
+
+// in is the frame of the same request for another domain, for an administrator who
+// asks about several.
+func (sc *Scope) in(domain string) *Scope {
+	other := *sc
+	other.Domain, other.reader = domain, store.In(sc.store, domain)
+	return &other
 }
 
 // address is where the caller is.
@@ -69,6 +84,7 @@ func (sc *Scope) commit(ctx context.Context, c store.Change) error {
 			return err
 		}
 	}
+	c = marked(c)
 	if sc.undo != nil {
 		return sc.undo.add(ctx, c)
 	}

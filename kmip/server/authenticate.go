@@ -6,6 +6,7 @@ import (
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/payload"
+	"github.com/claviger/claviger/policy"
 )
 
 // proven is what the credentials of a request have shown.
@@ -13,6 +14,7 @@ type proven struct {
 	principal custody.Principal
 	grant     custody.Grant // of a ticket
 	hashed    []byte        // Server Hashed Password
+	shown     bool          // a credential was given that says who the user is
 }
 
 // authenticate checks the credentials that came beside the certificate of a
@@ -28,6 +30,7 @@ func authenticate(ctx context.Context, svc *custody.Service, client custody.Prin
 			return by, kmip.Fail(kmip.KindNotAuthenticated, "the credentials are those of different users")
 		}
 		by.principal = p
+		by.shown = by.shown || list[i].Type != kmip.CredentialTypeAttestation && p.Kind == policy.KindUser
 	}
 	return by, nil
 }

@@ -85,6 +85,11 @@ func (c *conn) serve() {
 		c.s.c.Log.Info("TLS handshake failed", "peer", c.peer, "error", explain(err))
 		return
 	}
+	g := &guest{presented: c.presented(), since: time.Now(), drain: c.drain, cut: func() { _ = c.raw.Close() }}
+	defer c.s.farewell(g)
+	if !c.arrive(g) {
+		return
+	}
 	for {
 		message, err := c.read()
 		if err != nil {
@@ -140,6 +145,13 @@ func (c *conn) handshake() error {
 		return ctx.Err()
 	}
 	return c.stream.HandshakeContext(ctx)
+}
+
+// arrive takes note of whose connection it is; false when there are too many.
+func (c *conn) arrive(g *guest) bool {
+	ctx, cancel := context.WithTimeout(c.s.base, c.s.c.Timeouts.Handshake)
+	defer cancel()
+	return c.s.welcome(ctx, g)
 }
 
 func (c *conn) read() ([]byte, error) {

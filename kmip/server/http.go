@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/wire"
 )
 
@@ -80,6 +81,7 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, mediaType stri
 	}
 	_ = deadlines.SetReadDeadline(time.Time{}) // the server sets that of the next request
 	c := caller{s: s, peer: r.RemoteAddr, tls: httpSession{r.TLS}, encoding: encoding}
+	c.met = func(v custody.Visitor) { s.noteHTTP(r, c.presented(), v) }
 	out = c.respond(message, nil)
 	_ = deadlines.SetWriteDeadline(time.Now().Add(s.c.Timeouts.Write))
 	w.Header().Set("Content-Type", mediaType)

@@ -28,6 +28,7 @@ type caller struct {
 	// mayTurn tells that the roles of the connection can be exchanged, and turned
 	// that they were.
 	mayTurn bool
+	met     func(custody.Visitor) // told of a client that may come; nil where nobody asks
 	turned  *turned
 }
 
@@ -68,20 +69,31 @@ func (c *caller) process(ctx context.Context, message []byte) (*payload.Response
 // run authenticates the caller and runs the batch.
 func (c *caller) run(ctx context.Context, correlation string, req *payload.Request) *payload.Response {
 	svc := c.s.c.Custody
-	cert := c.tls.ConnectionState().PeerCertificates[0]
-	p, err := svc.AuthenticateClient(ctx, cert)
-	known := err == nil
-	if err != nil && kmip.KindOf(err) != kmip.KindNotAuthenticated {
-		return c.refuse(ctx, svc.Begin(custody.Principal{}, "", "kmip", c.peer, correlation), req, err)
+	v, known, err := svc.Identify(ctx, c.presented())
+	p := v.Principal
+	if err == nil {
+		if c.met != nil {
+			c.met(v)
+		}
+		err = svc.Spend(v, len(req.Items))
+	}
+	if err != nil && (known || kmip.KindOf(err) != kmip.KindNotAuthenticated) {
+		return c.turnAway(ctx, svc.Begin(p, p.Domain, "kmip", c.peer, correlation), v.Client, req, err)
 	}
 	var by proven
 	if known {
 		if by, err = authenticate(ctx, svc, p, req.Credentials); err != nil {
 			return c.refuse(ctx, svc.Begin(p, p.Domain, "kmip", c.peer, correlation), req, err)
 		}
+		if err := svc.CheckCredential(v, by.shown); err != nil {
+			return c.turnAway(ctx, svc.Begin(p, p.Domain, "kmip", c.peer, correlation), v.Client, req, err)
+		}
 		p = by.principal
 	}
 	sc := svc.Begin(p, p.Domain, "kmip", c.peer, correlation)
+	if !known {
+		sc.Stranger(custody.FingerprintOf(c.tls.ConnectionState().PeerCertificates[0]))
+	}
 	sc.Use(by.grant)
 	var turn func() error
 	if c.mayTurn {
@@ -98,10 +110,25 @@ func (c *caller) run(ctx context.Context, correlation string, req *payload.Reque
 	return resp
 }
 
+// presented is how the peer comes.
+func (c *caller) presented() custody.Presented {
+	return custody.Presented{Certificates: c.tls.ConnectionState().PeerCertificates, Source: c.peer}
+}
+
+// turnAway answers a request of a client that may not come as it does.
+func (c *caller) turnAway(ctx context.Context, sc *custody.Scope, client string, req *payload.Request, err error) *payload.Response {
+	c.s.c.Custody.TurnAway(ctx, sc, req.Items[0].Operation.String(), client, err)
+	return refused(req, err)
+}
+
 // refuse answers a request whose caller could not be authenticated.
 func (c *caller) refuse(ctx context.Context, sc *custody.Scope, req *payload.Request, err error) *payload.Response {
+	c.s.c.Custody.Refuse(ctx, sc, req.Items[0].Operation.String(), "", err)
+	return refused(req, err)
+}
+
+func refused(req *payload.Request, err error) *payload.Response {
 	first := req.Items[0]
-	c.s.c.Custody.Refuse(ctx, sc, first.Operation.String(), "", err)
 	resp := dialect.Failed(req.Version, time.Now().UTC(), err)
 	resp.Items[0].Operation, resp.Items[0].UniqueBatchItemID = first.Operation, first.UniqueBatchItemID
 	return resp

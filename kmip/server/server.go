@@ -73,11 +73,15 @@ type Server struct {
 	cancel     context.CancelFunc
 
 	mu       sync.Mutex
-	listener net.Listener       // guarded by mu
-	conns    map[*conn]struct{} // guarded by mu
-	requests int                // over HTTPS, being processed; guarded by mu
-	draining bool               // guarded by mu
-	wg       sync.WaitGroup     // connections and requests over HTTPS
+	listener net.Listener        // guarded by mu
+	conns    map[*conn]struct{}  // guarded by mu
+	guests   map[*guest]struct{} // whose connections they are; guarded by mu
+	https    map[net.Conn]*guest // those of HTTPS; guarded by mu
+	clients  map[string]int      // connections of each client; guarded by mu
+	watched  sync.Once           // begins watchClients
+	requests int                 // over HTTPS, being processed; guarded by mu
+	draining bool                // guarded by mu
+	wg       sync.WaitGroup      // connections and requests over HTTPS
 }
 
 // New makes a Server.
@@ -92,7 +96,7 @@ func New(c Config) *Server {
 	if c.MaxHandshakes == 0 {
 		c.MaxHandshakes = 64
 	}
-	s := &Server{c: c, handshakes: make(chan struct{}, c.MaxHandshakes), conns: map[*conn]struct{}{}}
+	s := &Server{c: c, handshakes: make(chan struct{}, c.MaxHandshakes), conns: map[*conn]struct{}{}, guests: map[*guest]struct{}{}, https: map[net.Conn]*guest{}, clients: map[string]int{}}
 	s.base, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -106,6 +110,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	s.listener = l
 	s.mu.Unlock()
+	s.watched.Do(func() { go s.watchClients() })
 	for {
 		raw, err := l.Accept()
 		if err != nil {

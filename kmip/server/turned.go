@@ -38,7 +38,7 @@ func (c *conn) tell(t *turned) error {
 		if err := c.idle(); err != nil || c.stopped() {
 			return err
 		}
-		if _, err := svc.AuthenticateClient(ctx, c.stream.ConnectionState().PeerCertificates[0]); err != nil {
+		if _, _, err := svc.Identify(ctx, c.presented()); err != nil {
 			return err
 		}
 		sc := c.watcher(t)

@@ -10,13 +10,13 @@ const (
 
 	sqlAddClient = `insert into client (domain, name, role, revoked, created) values ($1, $2, $3, $4, $5)`
 
-	sqlUpdateClient = `with done as (update client set role = $3, revoked = $4 where domain = $1 and name = $2 returning 1)
+	sqlUpdateClient = `with done as (update client set role = $3, revoked = coalesce(revoked, $4) where domain = $1 and name = $2 returning 1)
 		select claviger_expect(count(*), 1, '` + codeNotFound + `') from done`
 
 	sqlAddCertificate = `insert into certificate (fingerprint, domain, client, serial, not_after, revoked, created)
 		values ($1, $2, $3, $4, $5, $6, $7)`
 
-	sqlUpdateCertificate = `with done as (update certificate set serial = $2, not_after = $3, revoked = $4 where fingerprint = $1 returning 1)
+	sqlUpdateCertificate = `with done as (update certificate set serial = $2, not_after = $3, revoked = coalesce(revoked, $4) where fingerprint = $1 returning 1)
 		select claviger_expect(count(*), 1, '` + codeNotFound + `') from done`
 
 	sqlAddUser = `insert into app_user (domain, name, role, password, disabled, created) values ($1, $2, $3, $4, $5, $6)`

@@ -12,12 +12,12 @@ const (
 
 	sqlAddClient = `insert into client (domain, name, role, revoked, created) values (?, ?, ?, ?, ?)`
 
-	sqlUpdateClient = `update client set role = ?3, revoked = ?4 where domain = ?1 and name = ?2`
+	sqlUpdateClient = `update client set role = ?3, revoked = coalesce(revoked, ?4) where domain = ?1 and name = ?2`
 
 	sqlAddCertificate = `insert into certificate (fingerprint, domain, client, serial, not_after, revoked, created)
 		values (?, ?, ?, ?, ?, ?, ?)`
 
-	sqlUpdateCertificate = `update certificate set serial = ?2, not_after = ?3, revoked = ?4 where fingerprint = ?1`
+	sqlUpdateCertificate = `update certificate set serial = ?2, not_after = ?3, revoked = coalesce(revoked, ?4) where fingerprint = ?1`
 
 	sqlAddUser = `insert into app_user (domain, name, role, password, disabled, created) values (?, ?, ?, ?, ?, ?)`
 

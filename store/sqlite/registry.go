@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"github.com/claviger/claviger/store"
 	"github.com/claviger/claviger/store/internal/column"
@@ -24,6 +25,13 @@ const (
 	sqlClients      = `select ` + clientColumns + ` from client c where ? in (c.domain, '') order by c.domain, c.name`
 	sqlCertificates = `select ` + certificateColumns + ` from certificate t
 		where t.domain = ? and t.client = ? order by t.created, t.fingerprint`
+	sqlAllCertificates = `select ` + certificateColumns + ` from certificate t
+		where ? in (t.domain, '') order by t.domain, t.client, t.created, t.fingerprint`
+	sqlExpiring = `select ` + certificateColumns + ` from certificate t join client c on c.domain = t.domain and c.name = t.client
+		where t.not_after >= ?1 and t.not_after < ?2 and t.revoked is null and c.revoked is null
+		and not exists (select 1 from certificate o where o.domain = t.domain and o.client = t.client and o.revoked is null
+			and o.not_after >= ?2)
+		order by t.not_after, t.fingerprint limit ?3`
 
 	sqlUser  = `select ` + userColumns + ` from app_user where domain = ? and name = ?`
 	sqlUsers = `select ` + userColumns + ` from app_user where domain = ? order by name`
@@ -182,7 +190,15 @@ func (s *Store) Certificates(ctx context.Context, domain, client string) ([]stor
 	if err := store.CheckText("name", domain, client); err != nil {
 		return nil, err
 	}
+	if client == "" {
+		return all(ctx, s, "read certificates", scanCertificate, sqlAllCertificates, domain)
+	}
 	return all(ctx, s, "read certificates", scanCertificate, sqlCertificates, domain, client)
+}
+
+// Expiring implements store.Registry.
+func (s *Store) Expiring(ctx context.Context, from, before time.Time, limit int) ([]store.Certificate, error) {
+	return all(ctx, s, "read certificates", scanCertificate, sqlExpiring, column.Micro(from), column.Micro(before), limit)
 }
 
 // User implements store.Registry.

@@ -128,6 +128,63 @@ var registryCases = []testCase{
 		gotAdmin, err := s.AdministratorByFingerprint(t.Context(), []byte("other"))
 		expect(t, "administrator", admin, gotAdmin, err)
 	}},
+	{"keeps what is revoked revoked, whatever was planned meanwhile", func(t *testing.T, s store.Store) {
+		commit(t, s, everything())
+		client, certificate := aClient, aCertificate
+		client.Revoked, certificate.Revoked = day.Add(time.Minute), day.Add(time.Minute)
+		commit(t, s, store.Change{UpdateClients: []store.Client{client}, UpdateCerts: []store.Certificate{certificate}})
+		stale, late := aClient, aCertificate
+		stale.Role, late.Revoked = "auditor", day.Add(time.Hour)
+		commit(t, s, store.Change{UpdateClients: []store.Client{stale}, UpdateCerts: []store.Certificate{late}})
+		stale.Revoked = client.Revoked
+		gotClient, gotCertificate, err := s.ClientByFingerprint(t.Context(), aCertificate.Fingerprint)
+		expect(t, "client", stale, gotClient, err)
+		expect(t, "certificate", certificate, gotCertificate, err)
+	}},
+	{"gives the certificates of all clients", func(t *testing.T, s store.Store) {
+		commit(t, s, everything())
+		other, its := aClient, aCertificate
+		other.Name, its.Client, its.Fingerprint = "e", "e", []byte("another")
+		elsewhere, far := aClient, aCertificate
+		elsewhere.Domain, far.Domain, far.Fingerprint = "D", "D", []byte("far")
+		commit(t, s, store.Change{AddDomains: []store.Domain{{Name: "D", Created: day}}, AddClients: []store.Client{other, elsewhere}, AddCertificates: []store.Certificate{its, far}})
+		got, err := s.Certificates(t.Context(), "d", "")
+		expect(t, "of a domain", []store.Certificate{aCertificate, its}, got, err)
+		got, err = s.Certificates(t.Context(), "", "")
+		expect(t, "of all", []store.Certificate{far, aCertificate, its}, got, err)
+	}},
+	{"finds certificates that expire and have no successor", func(t *testing.T, s store.Store) {
+		const days = 24 * time.Hour
+		commit(t, s, store.Change{AddDomains: []store.Domain{aDomain}})
+		add := func(client string, revoked time.Time, certificates map[string]time.Duration, gone ...string) {
+			c := store.Change{AddClients: []store.Client{{Domain: "d", Name: client, Role: "r", Created: day}}}
+			for name, after := range certificates {
+				cert := store.Certificate{Domain: "d", Client: client, Fingerprint: []byte(name), Serial: "1", NotAfter: day.Add(after), Created: day}
+				for _, g := range gone {
+					if g == name {
+						cert.Revoked = day
+					}
+				}
+				c.AddCertificates = append(c.AddCertificates, cert)
+			}
+			commit(t, s, c)
+			commit(t, s, store.Change{UpdateClients: []store.Client{{Domain: "d", Name: client, Role: "r", Revoked: revoked}}})
+		}
+		add("soon", time.Time{}, map[string]time.Duration{"soon": 10 * days})
+		add("renewed", time.Time{}, map[string]time.Duration{"old": 2 * days, "new": 300 * days})
+		add("renewed twice", time.Time{}, map[string]time.Duration{"first": 3 * days, "second": 20 * days, "lost": 300 * days}, "lost")
+		add("late", time.Time{}, map[string]time.Duration{"late": 30 * days})
+		add("over", time.Time{}, map[string]time.Duration{"over": -8 * days})
+		add("gone", day, map[string]time.Duration{"gone": days})
+		list, err := s.Expiring(t.Context(), day.Add(-7*days), day.Add(30*days), 10)
+		var names []string
+		for _, c := range list {
+			names = append(names, string(c.Fingerprint))
+		}
+		expect(t, "Expiring", []string{"first", "soon", "second"}, names, err)
+		list, err = s.Expiring(t.Context(), day.Add(-7*days), day.Add(30*days), 1)
+		expect(t, "number", 1, len(list), err)
+	}},
 	{"puts settings over each other", func(t *testing.T, s store.Store) {
 		commit(t, s, store.Change{PutSettings: []store.Setting{{Name: "a", Value: []byte("1")}}})
 		commit(t, s, store.Change{PutSettings: []store.Setting{{Name: "a", Value: []byte("2")}, {Name: "a", Value: []byte("3")}}})

@@ -1,5 +1,5 @@
 // Package service gives tests a custody service on a real store and a real key
-// hierarchy: SQLite in a folder of the test, a software root key.
+// hierarchy: SQLite in a folder of the test or Postgres, a software root key.
 package service
 
 import (
@@ -23,7 +23,9 @@ import (
 	"github.com/claviger/claviger/kmip/wire"
 	"github.com/claviger/claviger/policy"
 	"github.com/claviger/claviger/store"
+	"github.com/claviger/claviger/store/postgres"
 	"github.com/claviger/claviger/store/sqlite"
+	"github.com/claviger/claviger/testenv"
 )
 
 // Service is a custody service with what a test may want to look behind.
@@ -45,6 +47,7 @@ type Options struct {
 	Tokens   []string  // labels of further tokens, software, that are not enrolled
 	Mode     seal.Mode // of new domains
 	Random   io.Reader // makes keys
+	Postgres bool      // on a new database of Postgres
 	Log      slog.Handler
 	// Backend opens a store, which it closes with the test; SQLite when nil.
 	Backend func(testing.TB) store.Store
@@ -102,10 +105,13 @@ func With(t testing.TB, o Options) *Service {
 	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
-	if o.Backend == nil {
-		o.Backend = inFile
+	var st store.Store
+	if o.Backend != nil {
+		st = o.Backend(t)
+	} else {
+		st = open(t, dir, o.Postgres)
+		t.Cleanup(func() { _ = st.Close() })
 	}
-	st := o.Backend(t)
 	s := &Service{Store: st, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, options: o}
 	first := newToken(t, filepath.Join(dir, "root"), "claviger")
 	s.members = []seal.Member{seal.Opened(first)}
@@ -126,10 +132,23 @@ func With(t testing.TB, o Options) *Service {
 	return s.Another(t)
 }
 
-// inFile opens an SQLite store in a folder of the test.
-func inFile(t testing.TB) store.Store {
+// open opens an empty store.
+func open(t testing.TB, dir string, onPostgres bool) store.Store {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "store.db")
+	ctx := context.Background()
+	o := store.Options{Node: uuid.NewString()}
+	if onPostgres {
+		url := testenv.Postgres(t)
+		if err := postgres.Migrate(ctx, url); err != nil {
+			t.Fatalf("migrate: %v", err)
+		}
+		st, err := postgres.Open(ctx, url, o)
+		if err != nil {
+			t.Fatalf("open store: %v", err)
+		}
+		return st
+	}
+	file := filepath.Join(dir, "store.db")
 	database, err := migrated()
 	if err != nil {
 		t.Fatalf("migrate: %v", err)
@@ -137,11 +156,10 @@ func inFile(t testing.TB) store.Store {
 	if err := os.WriteFile(file, database, 0o600); err != nil {
 		t.Fatalf("write store: %v", err)
 	}
-	st, err := sqlite.Open(context.Background(), "sqlite:"+file, store.Options{Node: uuid.NewString()})
+	st, err := sqlite.Open(ctx, "sqlite:"+file, o)
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}
-	t.Cleanup(func() { _ = st.Close() })
 	return st
 }
 

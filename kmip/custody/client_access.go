@@ -1,0 +1,160 @@
+package custody
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/policy"
+	"github.com/claviger/claviger/store"
+)
+
+// Reasons for which a client that is known is refused, as the log and the audit
+// count them.
+const (
+	refusedRevoked  = "revoked"
+	refusedDisabled = "disabled"
+	refusedExpired  = "expired"
+	refusedSource   = "source"
+	refusedRate     = "rate"
+	refusedMethod   = "credential"
+	refusedUnknown  = "unknown"
+)
+
+// clientIdentity is what is known of a certificate of a client.
+type clientIdentity struct {
+	principal Principal        // the client, or the user that its certificate stands for
+	client    policy.Principal // the client itself
+	settings  ClientSettings
+	notAfter  time.Time // of the certificate
+	revoked   bool      // the client, or the certificate
+}
+
+// admits is nil when the client may come now and from there; else the failure and
+// the reason for it.
+func (k *clientIdentity) admits(now time.Time, source netip.Addr) (string, error) {
+	switch {
+	case k.revoked:
+		return refusedRevoked, kmip.Fail(kmip.KindNotAuthenticated, "the client or its certificate is revoked")
+	case !k.notAfter.IsZero() && !now.Before(k.notAfter):
+		return refusedExpired, kmip.Fail(kmip.KindNotAuthenticated, "the certificate has expired; renew it")
+	case k.settings.Disabled:
+		return refusedDisabled, kmip.Fail(kmip.KindNotAuthenticated, "the client is disabled")
+	case !k.settings.Expires.IsZero() && !now.Before(k.settings.Expires):
+		return refusedExpired, kmip.Fail(kmip.KindNotAuthenticated, "the access of the client has expired")
+	}
+	if len(k.settings.Sources) == 0 {
+		return "", nil
+	}
+	for _, p := range k.settings.Sources {
+		if p.Contains(source) {
+			return "", nil
+		}
+	}
+	return refusedSource, kmip.Fail(kmip.KindPermissionDenied, "the client may not come from this address")
+}
+
+// Visitor is a client that came by its certificate and may come.
+type Visitor struct {
+	Principal Principal
+	// Client names the client itself, "domain/name": the certificate may stand for
+	// one of its users.
+	Client string
+	// Connections is how many a node may keep open for it; 0: any number.
+	Connections int
+	// NeedsCredential: its certificate alone is not enough.
+	NeedsCredential bool
+
+	settings ClientSettings
+}
+
+func (k *clientIdentity) visitor() Visitor {
+	return Visitor{
+		Principal: k.principal, Client: k.client.Domain + "/" + k.client.Name,
+		Connections: k.settings.Connections, NeedsCredential: k.settings.Credential, settings: k.settings,
+	}
+}
+
+// rateTable holds what clients with a rate have left on this node.
+type rateTable struct {
+	mu   sync.Mutex
+	left map[string]*rate.Limiter // by client; guarded by mu
+}
+
+// take takes items from what a client has left; false when it has too few.
+func (t *rateTable) take(client string, s ClientSettings, items int, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, ok := t.left[client]
+	switch {
+	case s.Rate == 0:
+		delete(t.left, client)
+		return true
+	case !ok:
+		if t.left == nil {
+			t.left = map[string]*rate.Limiter{}
+		}
+		l = rate.NewLimiter(rate.Limit(s.Rate), s.Burst)
+		t.left[client] = l
+	case l.Limit() != rate.Limit(s.Rate) || l.Burst() != s.Burst:
+		l.SetLimitAt(now, rate.Limit(s.Rate))
+		l.SetBurstAt(now, s.Burst)
+	}
+	return l.AllowN(now, min(items, s.Burst)) // a batch of more would never pass
+}
+
+// Spend counts the items of a request against the rate of the client on this node.
+// It returns a KindUnavailable when the client is over it: KMIP has no word for
+// "too many requests".
+func (s *Service) Spend(v Visitor, items int) error {
+	if s.rates.take(v.Client, v.settings, max(items, 1), s.now()) {
+		return nil
+	}
+	return &refusal{refusedRate, kmip.Fail(kmip.KindUnavailable, "the client is over its rate of %g a second; try again later", v.settings.Rate)}
+}
+
+// CheckCredential refuses a client that needs a credential and has shown none.
+func (s *Service) CheckCredential(v Visitor, shown bool) error {
+	if !v.NeedsCredential || shown {
+		return nil
+	}
+	return &refusal{refusedMethod, kmip.Fail(kmip.KindNotAuthenticated, "the client must present a credential beside its certificate")}
+}
+
+// clientStillAdmitted tells whether the client behind a principal would be admitted
+// now, without its certificate at hand.
+func (s *Service) clientStillAdmitted(ctx context.Context, p Principal) error {
+	fingerprint, err := hex.DecodeString(p.Fingerprint)
+	if err != nil {
+		return refusedCredential()
+	}
+	client := p.Principal
+	if p.Beside != nil {
+		client = *p.Beside
+	}
+	c, cert, err := s.store.ClientByFingerprint(ctx, fingerprint)
+	if errors.Is(err, store.ErrNotFound) { // a certificate of another authority
+		c, err = s.store.Client(ctx, client.Domain, client.Name)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return refusedCredential()
+	}
+	if err != nil {
+		return err
+	}
+	settings, _, err := s.settingsOf(ctx, c.Domain, c.Name)
+	if err != nil {
+		return err
+	}
+	k := clientIdentity{settings: settings, notAfter: cert.NotAfter, revoked: !c.Revoked.IsZero() || !cert.Revoked.IsZero()}
+	if reason, err := k.admits(s.now(), netip.Addr{}); err != nil && reason != refusedSource {
+		return err
+	}
+	return nil
+}
