@@ -11,6 +11,7 @@ const (
 	ActionDomainCreate    = "domain.create"
 	ActionDomainList      = "domain.list"
 	ActionDomainProtect   = "domain.protect"
+	ActionDomainQuota     = "domain.quota"
 	ActionDomainRotate    = "domain.rotate-key"
 	ActionClientCreate    = "client.create" // an identity and its certificates; not what it may do
 	ActionClientUpdate    = "client.update" // how and from where it may come
@@ -67,6 +68,7 @@ var administrative = map[string]duty{
 	ActionDomainCreate:    system,
 	ActionDomainList:      everyone,
 	ActionDomainProtect:   officer,
+	ActionDomainQuota:     system,
 	ActionDomainRotate:    officer,
 	ActionClientCreate:    system,
 	ActionClientUpdate:    system,

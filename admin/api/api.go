@@ -137,6 +137,7 @@ func (a *api) register(h huma.API) {
 	a.registerKeyRules(h)
 
 	a.registerPolicy(h)
+	a.registerQuota(h)
 
 	huma.Register(h, get("list-audit", "/audit", "List entries of the audit, newest first"), a.audit)
 	huma.Register(h, get("inventory", "/reports/inventory", "Report all objects as CSV or JSON"), a.inventory)

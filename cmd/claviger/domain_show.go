@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,6 +17,7 @@ func domainShowCommand() *cli.Command {
 // shownDomain is a domain with its rules.
 type shownDomain struct {
 	api.Domain
+	Usage       api.Usage        `json:"usage"`
 	Destruction api.Destructions `json:"destruction"`
 }
 
@@ -41,7 +43,14 @@ func showDomain(c *cli.Context) error {
 	if err := a.get(c.Context, "/domains/"+url.PathEscape(name)+"/destruction", nil, &d.Destruction); err != nil {
 		return err
 	}
-	rows := [][]string{{"name", d.Name}, {"created", stamp(d.Created)}, {"destruction", destructionText(d.Destruction.Domain)}}
+	if err := a.get(c.Context, "/domains/"+url.PathEscape(name)+"/usage", nil, &d.Usage); err != nil {
+		return err
+	}
+	rows := [][]string{{"name", d.Name}, {"created", stamp(d.Created)}, {"quota", quotaText(d.Usage.Quota)}}
+	for _, state := range sortedKeys(d.Usage.Objects) {
+		rows = append(rows, []string{"objects " + state, strconv.FormatInt(d.Usage.Objects[state], 10)})
+	}
+	rows = append(rows, []string{"destruction", destructionText(d.Destruction.Domain)})
 	for _, g := range d.Destruction.Groups {
 		rows = append(rows, []string{"destruction in group " + g.Group, destructionText(g.Destruction)})
 	}

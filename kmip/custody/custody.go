@@ -81,6 +81,7 @@ type Service struct {
 	clocked bool
 
 	policyTable  policyTable
+	quotas       quotaTable
 	identities   identityCache
 	rates        rateTable
 	refusals     refusalTable
@@ -134,6 +135,9 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 			if attempt < movedAttempts && s.moved(ctx, err) {
 				continue
 			}
+			break
+		}
+		if err = s.withinQuota(ctx, sc, len(o.change.Insert)); err != nil {
 			break
 		}
 		if err = s.spend(ctx, sc, action, o.bytes); err != nil {

@@ -15,6 +15,7 @@ import (
 // how they end. A value that was read is never changed.
 type domainRules struct {
 	Destruction destructionRules `json:"destruction,omitzero"`
+	Quota       Quota            `json:"quota,omitzero"`
 }
 
 // Rules are read again after a second. While the store cannot be reached the last
