@@ -53,6 +53,7 @@ type plainTable struct {
 type asked struct {
 	principal Principal
 	action    string
+	domain    string
 }
 
 // maxPlain bounds what is remembered.
@@ -63,7 +64,7 @@ func newPlainTable() *plainTable { return &plainTable{known: map[asked]Decision{
 func (t *plainTable) get(r *Request) (Decision, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	d, ok := t.known[asked{r.Principal, r.Action}]
+	d, ok := t.known[asked{r.Principal, r.Action, r.Resource.Domain}]
 	return d, ok
 }
 
@@ -71,7 +72,7 @@ func (t *plainTable) put(r *Request, d Decision) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.known) < maxPlain {
-		t.known[asked{r.Principal, r.Action}] = d
+		t.known[asked{r.Principal, r.Action, r.Resource.Domain}] = d
 	}
 }
 
@@ -210,11 +211,11 @@ func (r *relevant) All() iter.Seq2[types.PolicyID, *cedar.Policy] {
 // collect finds what can matter for a request.
 func (s *Set) collect(q *question) *relevant {
 	p := q.req.Principal
-	d := s.domains[p.Domain]
+	d := s.domains[q.req.Resource.Domain] // of a client its own
 	r := &relevant{}
 	add := func(principal string) {
 		r.add(s.common[slice{principal, q.req.Action}])
-		if d != nil && p.Kind != KindAdministrator {
+		if d != nil {
 			r.add(d.index[slice{principal, q.req.Action}])
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/claviger/claviger/admin/api"
+	"github.com/claviger/claviger/policy"
 )
 
 func policyCommand() *cli.Command {
@@ -35,6 +36,10 @@ func policyCommand() *cli.Command {
 				Name: "simulate", Usage: "decide the requests of the last days anew under policies that are not in force", ArgsUsage: "FILE",
 				Flags: flags(&cli.IntFlag{Name: "days", Usage: "how many `DAYS` of the audit", Value: 7}), Action: simulatePolicy,
 			},
+			{Name: "schema", Usage: "print what policies can speak of, as a Cedar schema", Action: func(c *cli.Context) error {
+				_, err := fmt.Fprint(c.App.Writer, policy.Schema())
+				return err
+			}},
 			{
 				Name: "explain", Usage: "tell how a request would be decided, and by which policies",
 				Flags: flags(

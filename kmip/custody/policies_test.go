@@ -80,6 +80,8 @@ func TestAPolicyThatIsWrongLeavesTheOldOneInForce(t *testing.T) {
 		{"default", `permit (principal == Administrator::"nobody", action, resource);`, `no administrator "nobody"`},
 		{custody.SystemDomain, `permit (principal == Client::"a", action, resource);`, "installation:1:22: a policy of the installation cannot name a client"},
 		{"nowhere", ``, `no domain "nowhere"`},
+		{"default", `forbid (principal, action, resource);`, "no administrator could change them any more"},
+		{custody.SystemDomain, `forbid (principal is Administrator, action == Action::"policy.update", resource) unless { context.approvals >= 2 };`, "no administrator could change them any more"},
 	} {
 		err := s.SetPolicy(t.Context(), s.Administrator(tc.domain), tc.text, 0)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -96,6 +96,9 @@ func (s *Service) changePolicy(ctx context.Context, sc *Scope, what string, chan
 		if err := s.checkPolicy(ctx, sc.Domain, p); err != nil {
 			return o, err
 		}
+		if err := s.checkNotLocked(ctx, sc, p); err != nil {
+			return o, err
+		}
 		policiesChanged(&o.change)
 		err = s.putSingle(ctx, &o.change, r, sc.Now, p)
 		return o, err
@@ -235,6 +238,50 @@ func (s *Service) checkPolicy(ctx context.Context, domain string, p storedPolicy
 		return kmip.Fail(kmip.KindInvalidField, "%s", strings.Join(problems, "\n"))
 	}
 	return nil
+}
+
+// checkNotLocked refuses a document under which nobody could change it any more.
+func (s *Service) checkNotLocked(ctx context.Context, sc *Scope, p storedPolicy) error {
+	set, err := s.policies(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := policy.Compile(p.document(sc.Domain))
+	if err != nil {
+		return err
+	}
+	if sc.Domain == SystemDomain {
+		set = set.WithInstallation(c)
+	} else {
+		set = set.With(sc.Domain, c)
+	}
+	list, err := s.store.Administrators(ctx)
+	if err != nil {
+		return err
+	}
+	decide := func(a store.Administrator, action string) policy.Decision {
+		return set.Decide(policy.Request{
+			Principal: policy.Principal{Kind: policy.KindAdministrator, Name: a.Name, Role: a.Role}, Action: action,
+			Resource: policy.Resource{Domain: sc.Domain}, Context: policy.Context{Time: sc.Now, Source: sc.address(), Door: "admin"},
+		})
+	}
+	list = slices.DeleteFunc(list, func(a store.Administrator) bool { return !a.Revoked.IsZero() })
+	approvers := 0
+	for _, a := range list {
+		if decide(a, policy.ActionApprovalGive).Allow {
+			approvers++
+		}
+	}
+	for _, a := range list {
+		others := approvers
+		if decide(a, policy.ActionApprovalGive).Allow {
+			others--
+		}
+		if d := decide(a, policy.ActionPolicyUpdate); d.Allow || d.Approvals > 0 && d.Approvals <= others {
+			return nil
+		}
+	}
+	return kmip.Fail(kmip.KindInvalidField, "with these policies no administrator could change them any more; leave policy.update to somebody")
 }
 
 // dangling says why something that a policy speaks of is not there; "" if it is.
