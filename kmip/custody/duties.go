@@ -31,6 +31,9 @@ func (s *Service) Run(ctx context.Context) {
 		if err := s.removeExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "expired records could not be removed", "error", err)
 		}
+		if err := s.EndApprovals(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "requests for approval could not be ended; it will be tried again", "error", err)
+		}
 		if err := s.RotateDue(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "objects could not be rotated; it will be tried again", "error", err)
 		}
@@ -59,6 +62,9 @@ func (s *Service) removeExpired(ctx context.Context) error {
 		return err
 	}
 	for _, r := range list {
+		if r.Kind == recordApproval { // ends with an entry in the audit: EndApprovals
+			continue
+		}
 		err := s.store.Commit(ctx, store.Change{DeleteRecords: []store.RecordRef{r.Ref()}})
 		if err != nil && !errors.Is(err, store.ErrConflict) {
 			return err

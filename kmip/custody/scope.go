@@ -47,6 +47,12 @@ type Scope struct {
 	asked policy.Resource
 	// unwrapping counts the keys that are being unwrapped for each other.
 	unwrapping int
+	// about is what the caller asks, word by word; nil when the door has not said.
+	about Arguments
+	// spending tells that a use case is being planned that spends the approvals
+	// that it uses; used are those so far.
+	spending bool
+	used     []usedApproval
 
 	store  store.Store
 	reader store.Reader
@@ -62,11 +68,14 @@ func (s *Service) Begin(p Principal, domain, door, source, correlation string) *
 }
 
 // address is where the caller is.
-func (sc *Scope) address() netip.Addr {
-	if p, err := netip.ParseAddrPort(sc.Source); err == nil {
+func (sc *Scope) address() netip.Addr { return addressOf(sc.Source) }
+
+// addressOf reads the address of a source; the zero address when there is none.
+func addressOf(source string) netip.Addr {
+	if p, err := netip.ParseAddrPort(source); err == nil {
 		return p.Addr().Unmap()
 	}
-	a, _ := netip.ParseAddr(sc.Source) // the zero address when there is none
+	a, _ := netip.ParseAddr(source)
 	return a.Unmap()
 }
 
@@ -129,18 +138,52 @@ func (s *Service) Undo(ctx context.Context, sc *Scope, cause error) error {
 	return nil
 }
 
-// authorize asks policy, at the one place where it is asked.
-func (s *Service) authorize(_ context.Context, sc *Scope, action string, r policy.Resource) error {
+// authorize asks policy, at the one place where it is asked. What policy would
+// allow once it is approved, is allowed when it is; the use case then spends the
+// approval.
+func (s *Service) authorize(ctx context.Context, sc *Scope, action string, r policy.Resource) error {
 	r.Domain = sc.Domain
 	sc.asked = r
-	c := policy.Context{Time: sc.Now, Source: sc.address(), Door: sc.Door}
+	needed, err := s.ask(sc, action, r, 0)
+	if err != nil {
+		return err
+	}
+	needed = max(needed, needsOtherRole(sc, action))
+	if needed == 0 {
+		return nil
+	}
+	return s.approved(ctx, sc, action, r, needed)
+}
+
+// ask asks policy about a request that so many have approved. It returns how many
+// approvals it needs, 0 when it is allowed, or a failure when nothing would make
+// it so.
+func (s *Service) ask(sc *Scope, action string, r policy.Resource, approvals int) (int, error) {
+	c := policy.Context{Time: sc.Now, Source: sc.address(), Door: sc.Door, Approvals: approvals}
+	needed := 0
 	for _, p := range []*policy.Principal{&sc.Principal.Principal, sc.Principal.Beside} {
-		if p != nil && !s.decide(policy.Request{Principal: *p, Action: action, Resource: r, Context: c}).Allow {
-			return kmip.Fail(kmip.KindPermissionDenied, "%s is not permitted", action)
+		if p == nil {
+			continue
+		}
+		d := s.decide(policy.Request{Principal: *p, Action: action, Resource: r, Context: c})
+		if !d.Allow && d.Approvals <= approvals {
+			return 0, kmip.Fail(kmip.KindPermissionDenied, "%s is not permitted", action)
+		}
+		if !d.Allow {
+			needed = max(needed, d.Approvals)
 		}
 	}
 	if sc.grant != nil {
-		return sc.grant.allows(action, r)
+		return needed, sc.grant.allows(action, r)
 	}
-	return nil
+	return needed, nil
+}
+
+// permits reports whether policy allows an action as it stands, without approval:
+// for questions that are asked of many objects at once.
+func (s *Service) permits(sc *Scope, action string, r policy.Resource) bool {
+	r.Domain = sc.Domain
+	sc.asked = r
+	needed, err := s.ask(sc, action, r, 0)
+	return err == nil && needed == 0
 }

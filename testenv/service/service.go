@@ -23,7 +23,9 @@ import (
 	"github.com/claviger/claviger/kmip/wire"
 	"github.com/claviger/claviger/policy"
 	"github.com/claviger/claviger/store"
+	"github.com/claviger/claviger/store/postgres"
 	"github.com/claviger/claviger/store/sqlite"
+	"github.com/claviger/claviger/testenv"
 )
 
 // Service is a custody service with what a test may want to look behind.
@@ -48,6 +50,10 @@ type Options struct {
 	Log      slog.Handler
 	// Store puts something before the store.
 	Store func(store.Store) store.Store
+	// Decide answers in the place of policy.
+	Decide func(policy.Request) policy.Decision
+	// Postgres keeps the data in a database of Postgres.
+	Postgres bool
 }
 
 // Clock is a clock that a test moves, also while a server reads it.
@@ -100,19 +106,7 @@ func With(t testing.TB, o Options) *Service {
 	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
-	file := filepath.Join(dir, "store.db")
-	database, err := migrated()
-	if err != nil {
-		t.Fatalf("migrate: %v", err)
-	}
-	if err := os.WriteFile(file, database, 0o600); err != nil {
-		t.Fatalf("write store: %v", err)
-	}
-	url := "sqlite:" + file
-	st, err := sqlite.Open(ctx, url, store.Options{Node: uuid.NewString()})
-	if err != nil {
-		t.Fatalf("open store: %v", err)
-	}
+	st := open(t, dir, o)
 	t.Cleanup(func() { _ = st.Close() })
 	s := &Service{Store: st, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, options: o}
 	first := newToken(t, filepath.Join(dir, "root"), "claviger")
@@ -132,6 +126,36 @@ func With(t testing.TB, o Options) *Service {
 		s.members = append(s.members, seal.Opened(newToken(t, filepath.Join(dir, strconv.Itoa(i)), label)))
 	}
 	return s.Another(t)
+}
+
+// open opens an empty store.
+func open(t testing.TB, dir string, o Options) store.Store {
+	t.Helper()
+	ctx := context.Background()
+	if o.Postgres {
+		url := testenv.Postgres(t)
+		if err := postgres.Migrate(ctx, url); err != nil {
+			t.Fatalf("migrate: %v", err)
+		}
+		st, err := postgres.Open(ctx, url, store.Options{Node: uuid.NewString()})
+		if err != nil {
+			t.Fatalf("open store: %v", err)
+		}
+		return st
+	}
+	file := filepath.Join(dir, "store.db")
+	database, err := migrated()
+	if err != nil {
+		t.Fatalf("migrate: %v", err)
+	}
+	if err := os.WriteFile(file, database, 0o600); err != nil {
+		t.Fatalf("write store: %v", err)
+	}
+	st, err := sqlite.Open(ctx, "sqlite:"+file, store.Options{Node: uuid.NewString()})
+	if err != nil {
+		t.Fatalf("open store: %v", err)
+	}
+	return st
 }
 
 func newToken(t testing.TB, name, label string) *soft.Token {
@@ -169,7 +193,7 @@ func (s *Service) begin(t testing.TB) {
 		log = slog.DiscardHandler
 	}
 	s.Service = custody.New(custody.Config{
-		Store: st, Sealer: s.Ring, Log: slog.New(log), Now: s.Clock.Now, Random: s.options.Random,
+		Store: st, Sealer: s.Ring, Log: slog.New(log), Now: s.Clock.Now, Random: s.options.Random, Decide: s.options.Decide,
 		EncodeTTLV: func(i kmip.Item) []byte { return wire.Append(nil, i) },
 		DecodeTTLV: func(b []byte) (kmip.Item, error) { return wire.Parse(b, wire.DefaultLimits()) },
 	})
