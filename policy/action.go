@@ -24,6 +24,7 @@ const (
 	ActionAdminCreate     = "administrator.create"
 	ActionAdminList       = "administrator.list"
 	ActionAdminRevoke     = "administrator.revoke"
+	ActionAdminRenew      = "administrator.renew" // one's own certificate
 	ActionAuditList       = "audit.list"
 	ActionReportRun       = "report.inventory"
 	ActionPolicyShow      = "policy.show"
@@ -38,7 +39,9 @@ const (
 	ActionKeyRestore      = "key.restore" // cancels a destruction that is pending
 	ActionApprovalList    = "approval.list"
 	ActionApprovalGive    = "approval.give"
-	ActionBreakGlass      = "break-glass"
+	ActionApprovalVouch   = "approval.vouch" // approve what makes administrators
+	ActionBreakGlass      = "break-glass"    // hand out new codes
+	ActionBreakGlassClose = "break-glass.close"
 	ActionRootShow        = "root.show"
 	ActionRootEnroll      = "root.enroll"
 	ActionRootRotate      = "root.rotate"
@@ -81,6 +84,7 @@ var administrative = map[string]duty{
 	ActionAdminCreate:     officer,
 	ActionAdminList:       everyone,
 	ActionAdminRevoke:     officer,
+	ActionAdminRenew:      everyone,
 	ActionAuditList:       auditor,
 	ActionReportRun:       officer | auditor,
 	ActionPolicyShow:      officer | auditor,
@@ -95,7 +99,9 @@ var administrative = map[string]duty{
 	ActionKeyRestore:      officer,
 	ActionApprovalList:    everyone,
 	ActionApprovalGive:    officer,
+	ActionApprovalVouch:   everyone,
 	ActionBreakGlass:      system | officer,
+	ActionBreakGlassClose: everyone,
 	ActionRootShow:        everyone,
 	ActionRootEnroll:      system,
 	ActionRootRotate:      officer,

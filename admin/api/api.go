@@ -139,6 +139,17 @@ func (a *api) register(h huma.API) {
 	a.registerPolicy(h)
 	a.registerQuota(h)
 
+	huma.Register(h, get("list-administrators", "/administrators", "List the administrators"), a.administrators)
+	huma.Register(h, post("create-administrator", "/administrators", "Create an administrator and issue its certificate", http.StatusCreated), a.createAdministrator)
+	huma.Register(h, post("renew-certificate", "/administrators/renew", "Issue a new certificate to the caller in the place of the old one", http.StatusCreated), a.renewCertificate)
+	huma.Register(h, post("revoke-administrator", "/administrators/{name}/revoke", "End the access of an administrator", http.StatusNoContent), a.revokeAdministrator)
+
+	huma.Register(h, get("list-approvals", "/approvals", "List requests for approval, oldest first"), a.approvals)
+	huma.Register(h, get("show-approval", "/approvals/{id}", "Show a request for approval with all that verifies its approvals"), a.approval)
+	huma.Register(h, post("approve", "/approvals/{id}/approve", "Approve a request, signed by the caller's certificate", http.StatusOK), a.approve)
+	huma.Register(h, post("refuse-approval", "/approvals/{id}/refuse", "Refuse a request", http.StatusNoContent), a.refuseApproval)
+	huma.Register(h, post("cancel-approval", "/approvals/{id}/cancel", "Cancel a request that the caller made or may judge", http.StatusNoContent), a.cancelApproval)
+
 	huma.Register(h, get("list-audit", "/audit", "List entries of the audit, newest first"), a.audit)
 	huma.Register(h, get("inventory", "/reports/inventory", "Report all objects as CSV or JSON"), a.inventory)
 }
@@ -161,5 +172,9 @@ func operation(method, id, path, summary string, status int) huma.Operation {
 // scope opens the frame of a request for a domain; "" is the installation.
 func (a *api) scope(ctx context.Context, domain string) *custody.Scope {
 	c, _ := auth.From(ctx) // without a caller the principal is empty, and policy refuses it
-	return a.Custody.Begin(c.Principal, domain, "admin", c.Source, c.Request)
+	sc := a.Custody.Begin(c.Principal, domain, "admin", c.Source, c.Request)
+	if c.Asked != nil {
+		sc.About(c.Asked)
+	}
+	return sc
 }

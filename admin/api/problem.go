@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/kmip/custody"
 )
 
 // statusOf gives a kind of failure its HTTP status. What administrators cannot
@@ -35,6 +36,10 @@ func statusOf(k kmip.Kind) int {
 	}
 }
 
+// NeedsApproval is the type of problem of what is refused until it is approved; its
+// instance is the request for approval.
+const NeedsApproval = "urn:claviger:needs-approval"
+
 // problem turns an error of custody into one of HTTP (RFC 9457). The message of
 // a failure is for its caller; its cause, and every other error, is not, and is
 // in the log.
@@ -45,6 +50,9 @@ func (a *api) problem(ctx context.Context, err error) error {
 		Detail: "the server could not complete the request; its log tells more",
 	}
 	p.Title = http.StatusText(p.Status)
+	if id, ok := custody.NeedsApproval(err); ok {
+		p.Type, p.Instance = NeedsApproval, "/api/v1/approvals/"+id
+	}
 	var f *kmip.Failure
 	if p.Status != http.StatusInternalServerError && errors.As(err, &f) {
 		p.Detail = f.Message

@@ -6,6 +6,7 @@ package auth
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/hex"
 	"net/http"
 
@@ -19,6 +20,10 @@ type Caller struct {
 	Principal custody.Principal
 	Source    string // network address
 	Request   string // correlation value, for log and audit
+	// Certificate is what the caller came with.
+	Certificate *x509.Certificate
+	// Asked is what the request asks, for whoever has to approve it.
+	Asked custody.Arguments
 }
 
 type callerKey struct{}
@@ -40,7 +45,8 @@ func Require(svc *custody.Service, deny func(http.ResponseWriter, *http.Request,
 			deny(w, r, err)
 			return
 		}
-		c.Principal = p
+		c.Principal, c.Certificate = p, r.TLS.PeerCertificates[0]
+		c.Asked = askedBy(r)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/urfave/cli/v2"
+
+	"github.com/claviger/claviger/admin/api"
+	"github.com/claviger/claviger/admin/auth"
 )
 
 // serverContext says which server to administer and as whom. Paths are
@@ -35,8 +39,9 @@ const maxAnswer = 64 << 20
 
 // administration calls the administrative interface of a server.
 type administration struct {
-	conf serverContext
-	http *http.Client
+	conf    serverContext
+	http    *http.Client
+	because string // for approvers
 }
 
 // administer opens the context that the command line names.
@@ -53,7 +58,7 @@ func administer(c *cli.Context) (*administration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("context %s: %w", path, err)
 	}
-	return &administration{conf: conf, http: &http.Client{
+	return &administration{conf: conf, because: c.String("because"), http: &http.Client{
 		Transport: &http.Transport{TLSClientConfig: t, TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true},
 	}}, nil
 }
@@ -156,6 +161,9 @@ func (a *administration) open(ctx context.Context, method, path string, query ur
 	if send != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	if a.because != "" {
+		r.Header.Set(auth.ReasonHeader, a.because)
+	}
 	resp, err := a.http.Do(r)
 	if err != nil {
 		return nil, a.unreachable(err)
@@ -206,6 +214,9 @@ func (a *administration) refusal(resp *http.Response) error {
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
 		return fmt.Errorf("the server does not accept %s: %s; use the context file of an administrator of this installation", a.conf.Cert, text)
+	}
+	if p.Type == api.NeedsApproval {
+		return fmt.Errorf("%s\n  approvers: claviger approval approve %s", text, path.Base(p.Instance))
 	}
 	return errors.New(text)
 }

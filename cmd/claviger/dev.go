@@ -94,6 +94,7 @@ func runDev(ctx context.Context, cfg config.Config, dir string, stdout, stderr i
 		return err
 	}
 	defer func() { _ = core.Close() }()
+	core.dev = true
 	if err := core.openRoot(ctx, true); err != nil {
 		return err
 	}

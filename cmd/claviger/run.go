@@ -55,6 +55,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		HideVersion: true, HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "context", Usage: "`FILE` that says which server to administer, and as whom", EnvVars: []string{"CLAVIGER_CONTEXT"}},
+			&cli.StringFlag{Name: "because", Usage: "`TEXT` for those who have to approve what is asked"},
 			&cli.StringFlag{Name: "output", Usage: "`FORM` of answers: table or json", Value: "table"},
 		},
 		Before: func(c *cli.Context) error {
@@ -65,8 +66,8 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			devCommand(), initCommand(), serveCommand(),
-			statusCommand(), domainCommand(), clientCommand(), userCommand(), rootCommand(), jobCommand(), unsealCommand(), keyCommand(), auditCommand(), reportCommand(),
-			policyCommand(), roleCommand(), groupCommand(),
+			statusCommand(), domainCommand(), clientCommand(), userCommand(), policyCommand(), roleCommand(), groupCommand(),
+			approvalCommand(), administratorCommand(), rootCommand(), jobCommand(), unsealCommand(), keyCommand(), auditCommand(), reportCommand(),
 			kmipCommand(), versionCommand(), workerCommand(),
 		},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usagef("%s", err) },

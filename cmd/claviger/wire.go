@@ -39,6 +39,7 @@ type core struct {
 	ring    *seal.Ring
 	custody *custody.Service
 	started time.Time
+	dev     bool // for trying things out
 }
 
 func newLogger(w io.Writer, level string) *slog.Logger {
@@ -67,6 +68,7 @@ func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, prepare 
 	c.ring = seal.New(members, custody.DomainKeys{Store: c.store}, opts)
 	c.custody = custody.New(custody.Config{
 		Store: c.store, Sealer: c.ring, Log: log, EncodeTTLV: encodeTTLV, DecodeTTLV: decodeTTLV, Random: c.random(),
+		ApprovalLife: cfg.Approval.Life(),
 	})
 	return c, nil
 }

@@ -39,6 +39,10 @@ type pendingRequest struct {
 	Failure   string         `json:"failure,omitempty"` // kind, by its name
 	Response  []byte         `json:"response,omitempty"`
 	Obtained  bool           `json:"obtained,omitempty"`
+	// Approval is the request for approval that it waits for, or waited for, and
+	// Refusal why that was in vain.
+	Approval string `json:"approval,omitempty"`
+	Refusal  string `json:"refusal,omitempty"`
 }
 
 // AsynchronousRequest is one that a client has made (§7.2).
@@ -99,7 +103,7 @@ func (s *Service) asynchronous(ctx context.Context, sc *Scope, correlation []byt
 	if len(correlation) == 0 || len(correlation) > maxCorrelationBytes {
 		return store.Record{}, p, unknown
 	}
-	for _, kind := range []string{recordWaiting, recordDone, recordWaiting, recordDone} { // it may move while we look
+	for _, kind := range []string{recordWaiting, recordParked, recordDone, recordWaiting, recordParked, recordDone} { // it may move while we look
 		r, err := s.store.Record(ctx, sc.Domain, kind, hex.EncodeToString(correlation))
 		if errors.Is(err, store.ErrNotFound) {
 			continue
@@ -131,6 +135,10 @@ type Polled struct {
 	// Failed tells that the request failed, and Kind how.
 	Failed bool
 	Kind   kmip.Kind
+	// Refusal tells why a request was never processed for want of approval: there is
+	// no Response then.
+	Refusal   string
+	Operation kmip.Operation
 }
 
 // Poll returns the response to an asynchronous request, if there is one (§6.1.38).
@@ -149,11 +157,11 @@ func (s *Service) Poll(ctx context.Context, sc *Scope, correlation []byte) (Poll
 		switch {
 		case p.Cancelled:
 			return o, kmip.Fail(kmip.KindCancelled, "the request was cancelled")
-		case r.Kind == recordWaiting:
+		case r.Kind != recordDone:
 			found = Polled{}
 			return o, nil
 		}
-		found = Polled{Done: true, Response: p.Response, Failed: p.Failed, Kind: kmip.KindNamed(p.Failure)}
+		found = Polled{Done: true, Response: p.Response, Failed: p.Failed, Kind: kmip.KindNamed(p.Failure), Refusal: p.Refusal, Operation: p.Operation}
 		if p.Obtained {
 			return o, nil
 		}
@@ -197,6 +205,11 @@ func (s *Service) Cancel(ctx context.Context, sc *Scope, correlation []byte) (km
 			return o, nil
 		}
 		result = kmip.CancellationResultCanceled
+		if r.Kind == recordParked {
+			if err := s.withdraw(ctx, sc, &o.change, r, p); err != nil {
+				return o, err
+			}
+		}
 		p.Cancelled, p.Message = true, nil
 		return o, s.finishRecord(ctx, &o.change, r, p)
 	})
@@ -222,7 +235,7 @@ func (s *Service) Outstanding(ctx context.Context, sc *Scope, correlations [][]b
 		if err := s.authorizeNone(ctx, sc, "QueryAsynchronousRequests"); err != nil {
 			return outcome{}, err
 		}
-		for _, kind := range []string{recordWaiting, recordDone} {
+		for _, kind := range []string{recordWaiting, recordParked, recordDone} {
 			records, err := s.store.Records(ctx, store.RecordQuery{Domain: sc.Domain, Kind: kind, Limit: requestsShown})
 			if err != nil {
 				return outcome{}, err
@@ -323,6 +336,9 @@ func (s *Service) ClaimOne(ctx context.Context, sc *Scope, correlation []byte) (
 		}
 		if r.Kind == recordDone || p.Processed {
 			return o, kmip.Fail(kmip.KindProcessed, "the request was processed already")
+		}
+		if r.Kind == recordParked {
+			return o, kmip.Fail(kmip.KindPermissionDenied, "the request waits for approval; request %s is open", p.Approval)
 		}
 		p.Processed = true
 		if claimed, err = s.claim(ctx, r, p); err != nil {

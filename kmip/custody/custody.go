@@ -63,6 +63,8 @@ type Config struct {
 	DecodeTTLV func([]byte) (kmip.Item, error)
 	// Random makes keys; crypto/rand when nil.
 	Random io.Reader
+	// ApprovalLife is how long a request for approval is open; a day when 0.
+	ApprovalLife time.Duration
 }
 
 // Service is the domain service.
@@ -91,6 +93,7 @@ type Service struct {
 	applications applicationTable
 	guesses      guessTable
 	known        rulesCache
+	approvals    approvalTable
 	work         chan struct{} // wakes who processes asynchronous requests
 }
 
@@ -99,6 +102,9 @@ func New(c Config) *Service {
 	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV, decode: c.DecodeTTLV}
 	s.work = make(chan struct{}, 1)
 	s.jobs.node = uuid.NewString()
+	if s.approvals.life = c.ApprovalLife; s.approvals.life == 0 {
+		s.approvals.life = 24 * time.Hour
+	}
 	if s.random = c.Random; s.random == nil {
 		s.random = rand.Reader
 	}
@@ -130,7 +136,10 @@ type outcome struct {
 func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() (outcome, error)) error {
 	var o outcome
 	var err error
+	used, spending := sc.used, sc.spending
+	defer func() { sc.used, sc.spending = used, spending }()
 	for attempt := range planAttempts {
+		sc.used, sc.spending = nil, true
 		if o, err = plan(); err != nil {
 			if attempt < movedAttempts && s.moved(ctx, err) {
 				continue
@@ -145,6 +154,9 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 		}
 		e := s.entry(sc, action, o.uid, nil)
 		e.Detail = o.detail
+		if err = s.spendApprovals(ctx, sc, &o.change, &e); err != nil {
+			break
+		}
 		o.change.Audit = append(o.change.Audit, e)
 		if err = sc.commit(ctx, o.change); !errors.Is(err, store.ErrConflict) {
 			break
@@ -154,7 +166,7 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 		}
 	}
 	if err != nil {
-		err = s.translate(ctx, err)
+		err = s.seekApproval(ctx, sc, o.uid, s.translate(ctx, err))
 		s.Refuse(ctx, sc, action, o.uid, err)
 	}
 	return err

@@ -39,6 +39,9 @@ func (s *Service) Run(ctx context.Context) {
 		if err := s.removeExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "expired records could not be removed", "error", err)
 		}
+		if err := s.EndApprovals(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "requests for approval could not be ended; it will be tried again", "error", err)
+		}
 		if err := s.RotateDue(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "objects could not be rotated; it will be tried again", "error", err)
 		}
@@ -67,7 +70,7 @@ func (s *Service) removeExpired(ctx context.Context) error {
 		return err
 	}
 	for _, r := range list {
-		if r.Kind == recordDestruction { // it has an end of its own
+		if r.Kind == recordDestruction || r.Kind == recordApproval { // they have an end of their own, with an entry in the audit
 			continue
 		}
 		err := s.store.Commit(ctx, store.Change{DeleteRecords: []store.RecordRef{r.Ref()}})

@@ -155,6 +155,8 @@ func (s *Service) AuthenticateAdministrator(ctx context.Context, cert *x509.Cert
 		return Principal{}, s.translate(ctx, err)
 	case !a.Revoked.IsZero():
 		return Principal{}, kmip.Fail(kmip.KindNotAuthenticated, "the administrator is revoked")
+	case !s.now().Before(a.NotAfter):
+		return Principal{}, kmip.Fail(kmip.KindNotAuthenticated, "the certificate of the administrator has expired")
 	}
 	return Principal{
 		Principal:   policy.Principal{Kind: policy.KindAdministrator, Name: a.Name, Role: a.Role},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/claviger/claviger/hsm/seal"
+	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody/pki"
 	"github.com/claviger/claviger/kmip/secret"
 	"github.com/claviger/claviger/policy"
@@ -32,6 +33,16 @@ const FirstAdministrator = "root"
 // It is safe to repeat and to run on two nodes at once. The certificate of the
 // administrator is returned only by the call that made it, else nil.
 func (s *Service) Initialise(ctx context.Context) (*pki.Issued, error) {
+	return s.initialise(ctx, false)
+}
+
+// InitialiseDev is Initialise of an installation for trying things out, whose first
+// administrator does not end. One that is there already stays what it is.
+func (s *Service) InitialiseDev(ctx context.Context) (*pki.Issued, error) {
+	return s.initialise(ctx, true)
+}
+
+func (s *Service) initialise(ctx context.Context, dev bool) (*pki.Issued, error) {
 	if err := s.sealer.EnsureDomain(ctx, SystemDomain, ""); err != nil {
 		return nil, fmt.Errorf("keys of the installation: %w", err)
 	}
@@ -50,18 +61,25 @@ func (s *Service) Initialise(ctx context.Context) (*pki.Issued, error) {
 	if len(admins) > 0 {
 		return nil, nil //nolint:nilnil // documented: nothing was made
 	}
-	return s.makeAdministrator(ctx, sc, authority, FirstAdministrator)
+	return s.makeFirst(ctx, sc, authority, dev)
 }
 
-func (s *Service) makeAdministrator(ctx context.Context, sc *Scope, authority *pki.Authority, name string) (*pki.Issued, error) {
-	issued, err := authority.IssueClient(name, []string{"administrators"}, s.now())
+func (s *Service) makeFirst(ctx context.Context, sc *Scope, authority *pki.Authority, dev bool) (*pki.Issued, error) {
+	issued, err := authority.IssueClient(FirstAdministrator, []string{administratorUnit}, s.now())
 	if err != nil {
 		return nil, err
 	}
 	c := store.Change{AddAdministrators: []store.Administrator{{
-		Name: name, Role: policy.RoleAdministrator, Fingerprint: pki.Fingerprint(issued.Certificate),
+		Name: FirstAdministrator, Role: policy.RoleAdministrator, Fingerprint: pki.Fingerprint(issued.Certificate),
 		NotAfter: issued.Certificate.NotAfter, Created: sc.Now.Truncate(time.Microsecond),
 	}}}
+	if dev {
+		value, err := s.sealSetting(ctx, settingDev, secret.New([]byte("dev")))
+		if err != nil {
+			return nil, err
+		}
+		c.PutSettings = []store.Setting{{Name: settingDev, Value: value}}
+	}
 	c.Audit = append(c.Audit, s.entry(sc, "administrator.create", "", nil))
 	if err := sc.commit(ctx, c); err != nil {
 		if errors.Is(err, store.ErrExists) {
@@ -74,21 +92,33 @@ func (s *Service) makeAdministrator(ctx context.Context, sc *Scope, authority *p
 
 // RenewAdministrator gives the first administrator a new certificate, for
 // whoever can run commands on the server's own machine and has lost the old one.
+// Returns KindWrongState when the first administrator has ended.
 func (s *Service) RenewAdministrator(ctx context.Context) (*pki.Issued, error) {
 	authority, err := s.Authority(ctx)
 	if err != nil {
 		return nil, err
 	}
-	issued, err := authority.IssueClient(FirstAdministrator, []string{"administrators"}, s.now())
+	sc := s.Begin(Principal{Principal: policy.Principal{Kind: policy.KindSystem, Name: "init"}}, "", "system", "", "")
+	all, err := s.administrators(ctx)
 	if err != nil {
 		return nil, err
 	}
-	sc := s.Begin(Principal{Principal: policy.Principal{Kind: policy.KindSystem, Name: "init"}}, "", "system", "", "")
-	c := store.Change{UpdateAdmins: []store.Administrator{{
-		Name: FirstAdministrator, Role: policy.RoleAdministrator, Fingerprint: pki.Fingerprint(issued.Certificate),
-		NotAfter: issued.Certificate.NotAfter, Created: sc.Now.Truncate(time.Microsecond),
-	}}}
-	c.Audit = append(c.Audit, s.entry(sc, "administrator.renew", "", nil))
+	m, ok := all.named(FirstAdministrator)
+	if keeps, err := s.keepsFirst(ctx); err != nil {
+		return nil, err
+	} else if !ok || !m.Revoked.IsZero() && !keeps {
+		return nil, kmip.Fail(kmip.KindWrongState, "the first administrator has ended and does not come back; a security officer makes administrators, and break-glass is for when there is none")
+	}
+	issued, err := authority.IssueClient(FirstAdministrator, []string{administratorUnit}, s.now())
+	if err != nil {
+		return nil, err
+	}
+	m.Fingerprint, m.NotAfter, m.Revoked = pki.Fingerprint(issued.Certificate), issued.Certificate.NotAfter, time.Time{}
+	c := store.Change{UpdateAdmins: []store.Administrator{m}}
+	if err := s.settleAdministrators(ctx, &c, all); err != nil {
+		return nil, err
+	}
+	c.Audit = append(c.Audit, s.entry(sc, policy.ActionAdminRenew, FirstAdministrator, nil))
 	return issued, sc.commit(ctx, c)
 }
 

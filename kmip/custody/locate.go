@@ -196,7 +196,7 @@ func (s *Service) matching(ctx context.Context, sc *Scope, page []store.Object, 
 		if !inStorage(m, q.Storage) || !inClass(m, q.Classes) {
 			continue
 		}
-		if matches(m.view(), q) && s.authorize(ctx, sc, "Locate", m.resource()) == nil {
+		if matches(m.view(), q) && s.permits(ctx, sc, "Locate", m.resource()) {
 			uids = append(uids, row.UID)
 		}
 	}

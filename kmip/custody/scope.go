@@ -39,6 +39,12 @@ type Scope struct {
 	asked policy.Resource
 	// unwrapping counts the keys that are being unwrapped for each other.
 	unwrapping int
+	// about is what the caller asks, word by word; nil when the door has not said.
+	about Arguments
+	// spending tells that a use case is being planned that spends the approvals
+	// that it uses; used are those so far.
+	spending bool
+	used     []usedApproval
 
 	// stranger tells apart callers that no client is; empty for one that is known.
 	stranger string
@@ -69,11 +75,14 @@ func (sc *Scope) in(domain string) *Scope {
 }
 
 // address is where the caller is.
-func (sc *Scope) address() netip.Addr {
-	if p, err := netip.ParseAddrPort(sc.Source); err == nil {
+func (sc *Scope) address() netip.Addr { return addressOf(sc.Source) }
+
+// addressOf reads the address of a source; the zero address when there is none.
+func addressOf(source string) netip.Addr {
+	if p, err := netip.ParseAddrPort(source); err == nil {
 		return p.Addr().Unmap()
 	}
-	a, _ := netip.ParseAddr(sc.Source) // the zero address when there is none
+	a, _ := netip.ParseAddr(source)
 	return a.Unmap()
 }
 
@@ -142,25 +151,55 @@ func (s *Service) Undo(ctx context.Context, sc *Scope, cause error) error {
 	return nil
 }
 
-// authorize asks policy, at the one place where it is asked.
+// authorize asks policy, at the one place where it is asked. What policy would
+// allow once it is approved, is allowed when it is; the use case then spends the
+// approval.
 func (s *Service) authorize(ctx context.Context, sc *Scope, action string, r policy.Resource) error {
 	r.Domain = sc.Domain
 	sc.asked = r
-	c := policy.Context{Time: sc.Now, Source: sc.address(), Door: sc.Door}
+	needed, err := s.ask(ctx, sc, action, r, 0)
+	if err != nil {
+		return err
+	}
+	needed = max(needed, needsOtherRole(sc, action))
+	if needed == 0 {
+		return nil
+	}
+	return s.approved(ctx, sc, action, r, needed)
+}
+
+// ask asks policy about a request that so many have approved. It returns how many
+// approvals it needs, 0 when it is allowed, or a failure when nothing would make
+// it so.
+func (s *Service) ask(ctx context.Context, sc *Scope, action string, r policy.Resource, approvals int) (int, error) {
+	c := policy.Context{Time: sc.Now, Source: sc.address(), Door: sc.Door, Approvals: approvals}
+	needed := 0
 	for _, p := range []*policy.Principal{&sc.Principal.Principal, sc.Principal.Beside} {
 		if p == nil {
 			continue
 		}
 		d, err := s.judge(ctx, policy.Request{Principal: *p, Action: action, Resource: r, Context: c})
 		if err != nil {
-			return err
+			return 0, err
+		}
+		if !d.Allow && d.Approvals <= approvals {
+			return 0, kmip.FailFrom(&denial{d.Reason}, kmip.KindPermissionDenied, action+" is not permitted")
 		}
 		if !d.Allow {
-			return kmip.FailFrom(&denial{d.Reason}, kmip.KindPermissionDenied, action+" is not permitted")
+			needed = max(needed, d.Approvals)
 		}
 	}
 	if sc.grant != nil {
-		return sc.grant.allows(action, r)
+		return needed, sc.grant.allows(action, r)
 	}
-	return nil
+	return needed, nil
+}
+
+// permits reports whether policy allows an action as it stands, without approval:
+// for questions that are asked of many objects at once.
+func (s *Service) permits(ctx context.Context, sc *Scope, action string, r policy.Resource) bool {
+	r.Domain = sc.Domain
+	sc.asked = r
+	needed, err := s.ask(ctx, sc, action, r, 0)
+	return err == nil && needed == 0
 }

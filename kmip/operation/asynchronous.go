@@ -32,8 +32,7 @@ func (s *Server) submit(ctx context.Context, c *call, e *entry, item *payload.Re
 	if s.Messages == nil {
 		return nil, refused(ctx, c, item.Operation, kmip.Fail(kmip.KindUnsupportedFeature, "asynchronous processing is not supported"))
 	}
-	one := &payload.Request{Version: r.Version, Items: []payload.RequestItem{{Operation: item.Operation, Ephemeral: item.Ephemeral, Payload: item.Payload}}}
-	message := s.Messages.EncodeRequest(one)
+	message := c.encode(item)
 	defer clear(message)
 	correlation, err := s.Custody.Submit(ctx, c.scope, item.Operation, message)
 	if err != nil {
@@ -100,7 +99,7 @@ func (s *Server) attempt(ctx context.Context, claimed *custody.Claimed) error {
 		return err
 	}
 	defer Forget(req)
-	c := &call{server: s, scope: claimed.Scope}
+	c := &call{server: s, scope: claimed.Scope, version: req.Version}
 	defer c.forget()
 	claimed.Scope.Form = s.Form(req.Version)
 	item := &req.Items[0]
@@ -110,6 +109,9 @@ func (s *Server) attempt(ctx context.Context, claimed *custody.Claimed) error {
 	}
 	if out.Err != nil {
 		out.Status, out.Payload = kmip.ResultStatusOperationFailed, nil
+		if parked, err := s.Custody.Park(ctx, claimed, out.Err); parked || err != nil {
+			return err
+		}
 	}
 	c.withhold(item.Ephemeral, &out)
 	resp := &payload.Response{Version: req.Version, TimeStamp: s.Now().UTC(), Items: []payload.ResponseItem{out}}

@@ -30,7 +30,7 @@ func (s *Server) Batch(ctx context.Context, sc *custody.Scope, authenticated boo
 			// Only to clients that know of correlation: others read by position.
 			resp.ServerCorrelationValue = sc.Request
 		}
-		c := &call{server: s, scope: sc, keepsData: len(r.Items) > 1, turn: turn}
+		c := &call{server: s, scope: sc, version: r.Version, keepsData: len(r.Items) > 1, turn: turn}
 		if undo {
 			sc.Undoable()
 		}
@@ -110,7 +110,11 @@ func (s *Server) item(ctx context.Context, c *call, e *entry, authenticated bool
 	if a, err := s.submit(ctx, c, e, item, r); a != nil || err != nil {
 		return a, err
 	}
-	return s.guarded(ctx, c, e, item)
+	result, err := s.guarded(ctx, c, e, item)
+	if err != nil && r.AsynchronousIndicator == kmip.AsynchronousIndicatorOptional && !e.immediate {
+		return s.await(ctx, c, item, err)
+	}
+	return result, err
 }
 
 // guarded runs one item. No panic leaves it.
@@ -121,6 +125,9 @@ func (s *Server) guarded(ctx context.Context, c *call, e *entry, item *payload.R
 			c.server.Custody.Report(ctx, c.scope, item.Operation.String(), err)
 		}
 	}()
+	if c.current = item; s.Messages != nil {
+		c.scope.About(c)
+	}
 	return e.run(ctx, c, item.Payload)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
+	"github.com/claviger/claviger/kmip/payload"
 )
 
 // Server is what operations need to know of the server that runs them.
@@ -41,6 +42,9 @@ func New(s Server) *Server {
 type call struct {
 	server *Server
 	scope  *custody.Scope
+	// version is that of the request, and current the item that is being run.
+	version kmip.Version
+	current *payload.RequestItem
 	// turn turns the connection around; nil where that is not possible.
 	turn func() error
 	// placeholder is the ID Placeholder (§6.1); empty when there is none.

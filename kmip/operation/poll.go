@@ -17,6 +17,11 @@ func poll(ctx context.Context, c *call, r *payload.PollRequest) (*answer, error)
 	if !found.Done {
 		return pending(r.AsynchronousCorrelationValue), nil
 	}
+	if found.Refusal != "" {
+		return &answer{payload.ResponseItem{
+			Operation: found.Operation, Status: kmip.ResultStatusOperationFailed, Err: kmip.Fail(found.Kind, "%s", found.Refusal),
+		}}, nil
+	}
 	resp, err := c.server.Messages.DecodeResponse(found.Response)
 	if err != nil || len(resp.Items) != 1 {
 		return nil, kmip.FailFrom(err, kmip.KindGeneral, "the response that was kept cannot be read")

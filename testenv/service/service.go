@@ -53,6 +53,8 @@ type Options struct {
 	Backend func(testing.TB) store.Store
 	// Store puts something before the store.
 	Store func(store.Store) store.Store
+	// Decide answers in the place of policy.
+	Decide func(policy.Request) policy.Decision
 }
 
 // Clock is a clock that a test moves, also while a server reads it.
@@ -109,7 +111,7 @@ func With(t testing.TB, o Options) *Service {
 	if o.Backend != nil {
 		st = o.Backend(t)
 	} else {
-		st = open(t, dir, o.Postgres)
+		st = open(t, dir, o)
 		t.Cleanup(func() { _ = st.Close() })
 	}
 	s := &Service{Store: st, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, options: o}
@@ -133,16 +135,15 @@ func With(t testing.TB, o Options) *Service {
 }
 
 // open opens an empty store.
-func open(t testing.TB, dir string, onPostgres bool) store.Store {
+func open(t testing.TB, dir string, o Options) store.Store {
 	t.Helper()
 	ctx := context.Background()
-	o := store.Options{Node: uuid.NewString()}
-	if onPostgres {
+	if o.Postgres {
 		url := testenv.Postgres(t)
 		if err := postgres.Migrate(ctx, url); err != nil {
 			t.Fatalf("migrate: %v", err)
 		}
-		st, err := postgres.Open(ctx, url, o)
+		st, err := postgres.Open(ctx, url, store.Options{Node: uuid.NewString()})
 		if err != nil {
 			t.Fatalf("open store: %v", err)
 		}
@@ -156,7 +157,7 @@ func open(t testing.TB, dir string, onPostgres bool) store.Store {
 	if err := os.WriteFile(file, database, 0o600); err != nil {
 		t.Fatalf("write store: %v", err)
 	}
-	st, err := sqlite.Open(ctx, "sqlite:"+file, o)
+	st, err := sqlite.Open(ctx, "sqlite:"+file, store.Options{Node: uuid.NewString()})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}
@@ -198,7 +199,7 @@ func (s *Service) begin(t testing.TB) {
 		log = slog.DiscardHandler
 	}
 	s.Service = custody.New(custody.Config{
-		Store: st, Sealer: s.Ring, Log: slog.New(log), Now: s.Clock.Now, Random: s.options.Random,
+		Store: st, Sealer: s.Ring, Log: slog.New(log), Now: s.Clock.Now, Random: s.options.Random, Decide: s.options.Decide,
 		EncodeTTLV: func(i kmip.Item) []byte { return wire.Append(nil, i) },
 		DecodeTTLV: func(b []byte) (kmip.Item, error) { return wire.Parse(b, wire.DefaultLimits()) },
 	})

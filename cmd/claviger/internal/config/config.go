@@ -28,6 +28,35 @@ type Config struct {
 	HTTPS HTTPS `toml:"https"`
 	PKI   PKI   `toml:"pki"`
 	Log   Log   `toml:"log"`
+
+	Approval Approval `toml:"approval"`
+}
+
+// Approval says how approvals are.
+type Approval struct {
+	Expires string `toml:"expires"` // of a request: "24h" when empty
+}
+
+// Life is how long a request for approval is open; 0 when nothing is given.
+func (a Approval) Life() time.Duration {
+	d, _ := time.ParseDuration(a.Expires) // checked
+	return d
+}
+
+// Bounds of approval.expires.
+const (
+	shortestApproval = time.Minute
+	longestApproval  = 30 * 24 * time.Hour
+)
+
+func (a Approval) check() error {
+	if a.Expires == "" {
+		return nil
+	}
+	if d, err := time.ParseDuration(a.Expires); err != nil || d < shortestApproval || d > longestApproval {
+		return fmt.Errorf(`approval.expires is %q; it is a duration such as "24h", between a minute and 30 days ("720h")`, a.Expires)
+	}
+	return nil
 }
 
 // Store says where the data is: "postgres://…" or "sqlite:PATH".
@@ -302,6 +331,9 @@ func (c Config) check() error {
 		return errors.New("pki.dir is missing")
 	}
 	if err := c.Root.check(); err != nil {
+		return err
+	}
+	if err := c.Approval.check(); err != nil {
 		return err
 	}
 	switch c.Log.Level {

@@ -55,6 +55,8 @@ func TestBadConfigurationIsRefusedWithItsPlace(t *testing.T) {
 		{"tokens beside a software root", strings.Replace(good, `"pkcs11"`, `"software"`, 1), "root.token"},
 		{"software without a file", software(""), "root.key"},
 		{"one share is enough", software("key = { file = \"k\" }\nshamir = { threshold = 1, shares = 3 }"), "root.shamir"},
+		{"an approval that never ends", good + "[approval]\nexpires = \"never\"\n", "approval.expires"},
+		{"an approval that ends at once", good + "[approval]\nexpires = \"1s\"\n", "approval.expires"},
 		{"two protections", software("key = { file = \"k\" }\npassphrase = { env = \"P\" }\ntpm = { device = \"/dev/tpmrm0\" }"), "only one of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

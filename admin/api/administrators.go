@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/claviger/claviger/kmip/custody"
+	"github.com/claviger/claviger/kmip/custody/pki"
+	"github.com/claviger/claviger/store"
+)
+
+// Administrator operates the appliance.
+type Administrator struct {
+	Name     string     `json:"name"`
+	Role     string     `json:"role"`
+	Created  time.Time  `json:"created"`
+	NotAfter time.Time  `json:"not_after" doc:"end of the certificate"`
+	Revoked  *time.Time `json:"revoked,omitempty"`
+}
+
+// Administrators is a list of administrators.
+type Administrators struct {
+	Administrators []Administrator `json:"administrators"`
+}
+
+// NewAdministrator is an administrator to be made.
+type NewAdministrator struct {
+	Name string `json:"name" minLength:"1" maxLength:"63"`
+	Role string `json:"role" enum:"system,security-officer,auditor,administrator" doc:"for ever; administrator (all roles) only until the first administrator has ended"`
+}
+
+// IssuedAdministrator is an administrator with a new certificate. The key is not
+// kept: this answer is the only one that has it.
+type IssuedAdministrator struct {
+	Administrator Administrator `json:"administrator"`
+	Certificate   string        `json:"certificate" doc:"PEM"`
+	Key           string        `json:"key" doc:"PEM, PKCS#8, not encrypted"`
+	Authority     string        `json:"authority" doc:"PEM of the certification authority"`
+	Ended         []string      `json:"ended,omitempty" doc:"administrators with all roles who ended with it"`
+}
+
+func administratorOf(m store.Administrator) Administrator {
+	return Administrator{Name: m.Name, Role: m.Role, Created: m.Created, NotAfter: m.NotAfter, Revoked: date(m.Revoked)}
+}
+
+func (a *api) issued(ctx context.Context, made *custody.NewAdministrator, err error) (*body[IssuedAdministrator], error) {
+	if err != nil {
+		return nil, a.problem(ctx, err)
+	}
+	key, err := made.Issued.KeyPEM()
+	if err != nil {
+		return nil, a.problem(ctx, err)
+	}
+	return &body[IssuedAdministrator]{IssuedAdministrator{
+		Administrator: administratorOf(made.Administrator), Certificate: string(pki.CertificatePEM(made.Issued.Certificate)), Key: string(key),
+		Authority: string(pki.CertificatePEM(made.Authority)), Ended: made.Ended,
+	}}, nil
+}
+
+func (a *api) administrators(ctx context.Context, _ *struct{}) (*body[Administrators], error) {
+	list, err := a.Custody.Administrators(ctx, a.scope(ctx, ""))
+	if err != nil {
+		return nil, a.problem(ctx, err)
+	}
+	out := &body[Administrators]{Administrators{make([]Administrator, 0, len(list))}}
+	for _, m := range list {
+		out.Body.Administrators = append(out.Body.Administrators, administratorOf(m))
+	}
+	return out, nil
+}
+
+func (a *api) createAdministrator(ctx context.Context, in *body[NewAdministrator]) (*body[IssuedAdministrator], error) {
+	made, err := a.Custody.CreateAdministrator(ctx, a.scope(ctx, ""), in.Body.Name, in.Body.Role)
+	return a.issued(ctx, made, err)
+}
+
+func (a *api) renewCertificate(ctx context.Context, _ *struct{}) (*body[IssuedAdministrator], error) {
+	made, err := a.Custody.RenewCertificate(ctx, a.scope(ctx, ""))
+	return a.issued(ctx, made, err)
+}
+
+// AdministratorPath names an administrator.
+type AdministratorPath struct {
+	Name string `path:"name" maxLength:"255"`
+}
+
+func (a *api) revokeAdministrator(ctx context.Context, in *AdministratorPath) (*struct{}, error) {
+	if err := a.Custody.RevokeAdministrator(ctx, a.scope(ctx, ""), in.Name); err != nil {
+		return nil, a.problem(ctx, err)
+	}
+	return nil, nil //nolint:nilnil // 204: there is nothing to say
+}

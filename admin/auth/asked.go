@@ -1,0 +1,82 @@
+package auth
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// ReasonHeader is where a caller says why, for whoever has to approve it.
+const ReasonHeader = "Claviger-Reason"
+
+// asked is what a request asks: method, target and body. It keeps the body while it
+// is read. It implements custody.Arguments.
+type asked struct {
+	method, target, reason string
+	body                   bytes.Buffer
+	from                   io.ReadCloser
+}
+
+// askedBy makes a request keep what is read of its body, which is bounded behind.
+func askedBy(r *http.Request) *asked {
+	a := &asked{method: r.Method, target: r.URL.RequestURI(), reason: r.Header.Get(ReasonHeader), from: r.Body}
+	r.Body = a
+	return a
+}
+
+// Read implements io.Reader.
+func (a *asked) Read(b []byte) (int, error) {
+	n, err := a.from.Read(b)
+	a.body.Write(b[:n])
+	return n, err
+}
+
+// Close implements io.Closer.
+func (a *asked) Close() error { return a.from.Close() }
+
+// Canonical implements custody.Arguments.
+func (a *asked) Canonical() []byte {
+	return append([]byte(a.method+" "+a.target+"\x00"), a.body.Bytes()...)
+}
+
+// readable are the fields of bodies that approvers see; any other may be a secret.
+var readable = map[string]bool{
+	"name": true, "role": true, "domain": true, "mode": true, "protection": true, "reason": true, "message": true, "token": true,
+	"key": true, "shares": true, "threshold": true, "policy": true, "policies": true, "text": true, "profile": true, "comment": true,
+}
+
+// Shown implements custody.Arguments.
+func (a *asked) Shown() string {
+	var b strings.Builder
+	b.WriteString(a.method + " " + a.target)
+	d := json.NewDecoder(bytes.NewReader(a.body.Bytes()))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return b.String()
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			break
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			break
+		}
+		field, _ := name.(string)
+		var text string
+		switch {
+		case !readable[field]:
+			text = "(not shown)"
+		case json.Unmarshal(raw, &text) != nil:
+			text = string(raw)
+		}
+		fmt.Fprintf(&b, "\n%s: %s", field, text)
+	}
+	return b.String()
+}
+
+// Reason implements custody.Arguments.
+func (a *asked) Reason() string { return a.reason }
