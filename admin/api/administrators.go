@@ -43,7 +43,7 @@ func administratorOf(m store.Administrator) Administrator {
 	return Administrator{Name: m.Name, Role: m.Role, Created: m.Created, NotAfter: m.NotAfter, Revoked: date(m.Revoked)}
 }
 
-func (a *api) issued(ctx context.Context, made *custody.NewAdministrator, err error) (*body[IssuedAdministrator], error) {
+func (a *api) issuedAdministrator(ctx context.Context, made *custody.NewAdministrator, err error) (*body[IssuedAdministrator], error) {
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
@@ -71,12 +71,12 @@ func (a *api) administrators(ctx context.Context, _ *struct{}) (*body[Administra
 
 func (a *api) createAdministrator(ctx context.Context, in *body[NewAdministrator]) (*body[IssuedAdministrator], error) {
 	made, err := a.Custody.CreateAdministrator(ctx, a.scope(ctx, ""), in.Body.Name, in.Body.Role)
-	return a.issued(ctx, made, err)
+	return a.issuedAdministrator(ctx, made, err)
 }
 
 func (a *api) renewCertificate(ctx context.Context, _ *struct{}) (*body[IssuedAdministrator], error) {
 	made, err := a.Custody.RenewCertificate(ctx, a.scope(ctx, ""))
-	return a.issued(ctx, made, err)
+	return a.issuedAdministrator(ctx, made, err)
 }
 
 // AdministratorPath names an administrator.

@@ -4,7 +4,8 @@
 // (RFC 9457); it decides nothing. No route leads to key material.
 //
 // Everything under /api/v1, the description too, is for administrators, who
-// present their certificate in TLS. /health is open and says one word.
+// present their certificate in TLS. /enroll takes a token, /client/v1/renew the
+// certificate of a client. /health is open and says one word.
 package api
 
 import (
@@ -52,6 +53,7 @@ func New(c Config) http.Handler {
 
 	open := http.NewServeMux()
 	open.Handle("GET /health", ops.Health(c.Health, c.Log))
+	a.clientRoutes(open)
 	if c.Gate != nil {
 		ops.Unseal(open, c.Gate, func(next http.Handler) http.Handler { return auth.Require(c.Custody, a.deny, next) })
 	}
@@ -123,6 +125,10 @@ func (a *api) register(h huma.API) {
 	huma.Register(h, post("create-client", "/clients", "Create a client and issue its certificate", http.StatusCreated), a.createClient)
 	huma.Register(h, post("revoke-client", "/domains/{domain}/clients/{name}/revoke", "End the access of a client", http.StatusNoContent), a.revokeClient)
 
+	huma.Register(h, post("create-client-to-enroll", "/clients/enroll", "Create a client, and a token by which it gets its certificate once", http.StatusCreated), a.createClientToEnroll)
+	huma.Register(h, post("make-client-token", "/domains/{domain}/clients/{name}/token", "Make a token by which a client gets one more certificate, once", http.StatusCreated), a.makeToken)
+	huma.Register(h, post("issue-certificate", "/domains/{domain}/clients/{name}/certificates", "Issue one more certificate to a client", http.StatusCreated), a.issueCertificate)
+	huma.Register(h, post("revoke-certificate", "/domains/{domain}/clients/{name}/certificates/{fingerprint}/revoke", "End one certificate of a client", http.StatusNoContent), a.revokeCertificate)
 	huma.Register(h, get("show-client", "/domains/{domain}/clients/{name}", "Show a client with its settings and certificates"), a.showClient)
 	huma.Register(h, post("set-client", "/domains/{domain}/clients/{name}/set", "Change how a client may come", http.StatusOK), a.setClient)
 	huma.Register(h, post("grant-client", "/domains/{domain}/clients/{name}/grant", "Give a client another role", http.StatusNoContent), a.grantClient)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/custody/pki"
 	"github.com/claviger/claviger/store"
 )
@@ -83,6 +84,11 @@ type createClientInput struct {
 
 func (a *api) createClient(ctx context.Context, in *createClientInput) (*body[IssuedClient], error) {
 	made, err := a.Custody.CreateClient(ctx, a.scope(ctx, in.Domain), in.Body.Name, in.Body.Role)
+	return a.issued(ctx, made, err)
+}
+
+// issued answers with a certificate and its key.
+func (a *api) issued(ctx context.Context, made *custody.NewClient, err error) (*body[IssuedClient], error) {
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}

@@ -25,11 +25,12 @@ func clientCommand() *cli.Command {
 			{
 				Name: "create", Usage: "make a client and write its certificate and key", ArgsUsage: "NAME",
 				Description: "Writes cert.pem, key.pem (PKCS#8, not encrypted), bundle.pem (both), client.p12\n(PKCS#12 under an empty password) and ca.pem into the folder. The server keeps no copy of the key.",
-				Flags: []cli.Flag{
+				Flags: append([]cli.Flag{
 					domainFlag(),
 					&cli.StringFlag{Name: "role", Usage: "`ROLE` of the client; full, or none until a security officer grants one, when not given"},
-					&cli.StringFlag{Name: "out", Usage: "`FOLDER` for the files; made when it is not there", Required: true},
-				},
+					&cli.BoolFlag{Name: "enroll", Usage: "issue no certificate: print a token by which the client gets one, by client enroll"},
+					validFlag(),
+				}, optional(folderFlags())...),
 				Action: createClient,
 			},
 			{
@@ -38,18 +39,29 @@ func clientCommand() *cli.Command {
 				Action: listClients,
 			},
 			setClientCommand(), showClientCommand(), grantCommand("client"),
+			issueCommand(), revokeCertificateCommand(), tokenCommand(), enrollCommand(), renewCommand(),
 			{Name: "revoke", Usage: "end the access of a client", ArgsUsage: "NAME", Flags: []cli.Flag{domainFlag()}, Action: revokeClient},
 		},
 	}
 }
 
 func createClient(c *cli.Context) error {
+	enroll := c.Bool("enroll")
+	switch {
+	case enroll && (c.String("out") != "" || c.String("format") != ""):
+		return usagef("--enroll writes no files; give --out to claviger client enroll")
+	case !enroll && c.String("out") == "":
+		return usagef("client create needs --out FOLDER, or --enroll")
+	}
 	a, err := administer(c)
 	if err != nil {
 		return err
 	}
-	dir := c.String("out")
-	if err := prepareFolder(dir, a.conf.CA); err != nil {
+	if enroll {
+		return createToEnroll(c, a)
+	}
+	f, err := folderOf(c, a.conf.CA)
+	if err != nil {
 		return err
 	}
 	var made api.IssuedClient
@@ -57,28 +69,26 @@ func createClient(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	b := bundle{Certificate: []byte(made.Certificate), Key: []byte(made.Key), PKCS12: made.PKCS12, Authority: []byte(made.Authority)}
-	if err := writeBundle(dir, b); err != nil {
-		return fmt.Errorf("client %s was made, but its certificate is lost: %w; revoke it and make another", made.Client.Name, err)
+	return keepIssued(c, f, made, "client %s of domain %s created; certificate and key until %s are in %s")
+}
+
+// optional makes flags that are required elsewhere ones that may be left out.
+func optional(flags []cli.Flag) []cli.Flag {
+	for _, f := range flags {
+		if s, ok := f.(*cli.StringFlag); ok {
+			s.Required = false
+		}
 	}
-	if wantsJSON(c) {
-		return printJSON(c, struct {
-			api.Client
-			Folder string `json:"folder"`
-		}{made.Client, dir})
-	}
-	tellRole(c, "client", made.Client.Name, made.Client.Domain, made.Client.Role)
-	return printLine(c, "client %s of domain %s created; certificate and key until %s are in %s",
-		made.Client.Name, made.Client.Domain, stamp(made.NotAfter), dir)
+	return flags
 }
 
 // prepareFolder makes sure, before anything is made, that the files can be
 // written and that none is there, but for the ca.pem of the same authority.
-func prepareFolder(dir, ca string) error {
+func prepareFolder(dir, ca string, more ...string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	for _, name := range []string{"cert.pem", "key.pem", "bundle.pem", "client.p12"} {
+	for _, name := range append([]string{"cert.pem", "key.pem", "bundle.pem", "client.p12"}, more...) {
 		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("--out: %s is there already; name another folder", filepath.Join(dir, name))
 		}

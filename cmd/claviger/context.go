@@ -204,6 +204,15 @@ func innermost(err error) error {
 
 // refusal reads the problem that the server answered.
 func (a *administration) refusal(resp *http.Response) error {
+	err := a.problem(resp)
+	if resp.StatusCode == http.StatusUnauthorized {
+		return fmt.Errorf("the server does not accept %s: %w; use the context file of an administrator of this installation", a.conf.Cert, err)
+	}
+	return err
+}
+
+// problem reads a problem (RFC 9457).
+func (a *administration) problem(resp *http.Response) error {
 	var p huma.ErrorModel
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p); err != nil || p.Detail == "" {
 		return fmt.Errorf("the server at %s answered %s", a.conf.Address, resp.Status)
@@ -211,9 +220,6 @@ func (a *administration) refusal(resp *http.Response) error {
 	text := p.Detail
 	for _, e := range p.Errors {
 		text += "; " + strings.TrimPrefix(e.Location+": "+e.Message, ": ")
-	}
-	if resp.StatusCode == http.StatusUnauthorized {
-		return fmt.Errorf("the server does not accept %s: %s; use the context file of an administrator of this installation", a.conf.Cert, text)
 	}
 	if p.Type == api.NeedsApproval {
 		return fmt.Errorf("%s\n  approvers: claviger approval approve %s", text, path.Base(p.Instance))

@@ -87,6 +87,7 @@ type Service struct {
 	identities   identityCache
 	rates        rateTable
 	refusals     refusalTable
+	enrolments   enrolmentTable
 	passwords    passwordCache
 	streams      streamTable
 	standings    standingCache
