@@ -17,6 +17,7 @@ func domainShowCommand() *cli.Command {
 type shownDomain struct {
 	api.Domain
 	Destruction api.Destructions `json:"destruction"`
+	Suite       api.DomainSuite  `json:"suite"`
 }
 
 func showDomain(c *cli.Context) error {
@@ -41,9 +42,15 @@ func showDomain(c *cli.Context) error {
 	if err := a.get(c.Context, "/domains/"+url.PathEscape(name)+"/destruction", nil, &d.Destruction); err != nil {
 		return err
 	}
+	if err := a.get(c.Context, "/domains/"+url.PathEscape(name)+"/suite", nil, &d.Suite); err != nil {
+		return err
+	}
 	rows := [][]string{{"name", d.Name}, {"created", stamp(d.Created)}, {"destruction", destructionText(d.Destruction.Domain)}}
 	for _, g := range d.Destruction.Groups {
 		rows = append(rows, []string{"destruction in group " + g.Group, destructionText(g.Destruction)})
+	}
+	for _, r := range suiteRows(d.Suite) {
+		rows = append(rows, []string{"suite: " + r[0], r[1]})
 	}
 	return printTable(c, d, []string{"property", "value"}, rows)
 }

@@ -63,6 +63,8 @@ type Config struct {
 	DecodeTTLV func([]byte) (kmip.Item, error)
 	// Random makes keys; crypto/rand when nil.
 	Random io.Reader
+	// FIPS refuses what is not in the validated module of Go.
+	FIPS bool
 }
 
 // Service is the domain service.
@@ -79,6 +81,7 @@ type Service struct {
 	jobs   jobTable
 	// clocked tells that now is the clock of the machine, and not a test's.
 	clocked bool
+	fips    bool
 
 	identities   identityCache
 	passwords    passwordCache
@@ -92,7 +95,7 @@ type Service struct {
 
 // New makes a Service.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV, decode: c.DecodeTTLV}
+	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV, decode: c.DecodeTTLV, fips: c.FIPS}
 	s.work = make(chan struct{}, 1)
 	s.jobs.node = uuid.NewString()
 	if s.random = c.Random; s.random == nil {

@@ -28,6 +28,12 @@ type Config struct {
 	HTTPS HTTPS `toml:"https"`
 	PKI   PKI   `toml:"pki"`
 	Log   Log   `toml:"log"`
+	FIPS  FIPS  `toml:"fips"`
+}
+
+// FIPS says whether the node starts outside of FIPS 140-3 mode.
+type FIPS struct {
+	Required bool `toml:"required"`
 }
 
 // Store says where the data is: "postgres://…" or "sqlite:PATH".
