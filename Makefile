@@ -14,10 +14,18 @@ IMAGE    ?= claviger:local
 # Packages with concurrency of their own.
 RACE     ?= ./store/... ./hsm/... ./kmip/custody/... ./kmip/server/... ./kmip/wire/... ./kmip/client/... ./kmip/operation/... ./admin/... ./cmd/...
 
-.PHONY: build run test test-packages race fuzz lint bench conformance conformance-report image clean
+.PHONY: build build-fips run test test-packages race fuzz lint bench conformance conformance-report image clean
 
 build: ## the program, into ./bin
 	CGO_ENABLED=1 go build -trimpath -o bin/claviger ./cmd/claviger
+
+# The version of the Go Cryptographic Module that is built in: v1.0.0 is the one that the
+# toolchain lists as certified (lib/fips140/certified.txt). A program that is built so
+# has its FIPS 140-3 mode on by default.
+GOFIPS140 ?= v1.0.0
+
+build-fips: ## the same with the validated cryptographic module, in FIPS 140-3 mode, into ./bin
+	CGO_ENABLED=1 GOFIPS140=$(GOFIPS140) go build -trimpath -o bin/claviger-fips ./cmd/claviger
 
 run: ## a server to try out, in ./claviger-dev
 	go run ./cmd/claviger dev

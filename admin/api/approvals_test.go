@@ -37,7 +37,7 @@ func governed(t *testing.T, actions ...string) (*fixture, *person) {
 		if slices.Contains(actions, r.Action) && r.Context.Approvals < 2 {
 			return policy.Decision{Reason: "needs approval", Approvals: 2}
 		}
-		return policy.Decide(r)
+		return policy.NewSet(nil, nil).Decide(r)
 	}})
 	authority, err := f.Authority(t.Context())
 	if err != nil {

@@ -23,6 +23,10 @@ func (a *api) registerKeyRules(h huma.API) {
 	huma.Register(h, get("show-destruction", "/domains/{domain}/destruction", "Show what Destroy does to material in a domain"), a.destruction)
 	huma.Register(h, post("set-destruction", "/domains/{domain}/destruction", "Say what Destroy does to material in a domain", http.StatusNoContent), a.setDestruction)
 	huma.Register(h, post("remove-destruction", "/domains/{domain}/destruction/remove", "Take the rule of an Object Group away", http.StatusNoContent), a.removeDestruction)
+	huma.Register(h, get("show-suite", "/domains/{domain}/suite", "Show which algorithms are fit in a domain"), a.suite)
+	huma.Register(h, post("set-suite", "/domains/{domain}/suite", "Say which algorithms are fit in a domain", http.StatusNoContent), a.setSuite)
+	huma.Register(h, get("list-suites", "/suites", "List the profiles of algorithms"), a.suiteProfiles)
+	huma.Register(h, get("show-suite-profile", "/suites/{name}", "Show a profile of algorithms with its rules"), a.suiteDetail)
 	huma.Register(h, get("list-pending", "/pending-destructions", "List the destructions whose waiting period is not over"), a.pendingDestructions)
 	huma.Register(h, post("restore-key", "/domains/{domain}/keys/{uid}/restore", "Bring back an object whose destruction is pending", http.StatusNoContent), a.restoreKey)
 }

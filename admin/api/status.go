@@ -18,6 +18,15 @@ type Status struct {
 	Store       Store     `json:"store"`
 	Root        Root      `json:"root_of_trust"`
 	Connections int       `json:"kmip_connections" doc:"open KMIP connections"`
+	FIPS        FIPS      `json:"fips"`
+}
+
+// FIPS tells whether the FIPS 140-3 mode of Go's Cryptographic Module is on.
+type FIPS struct {
+	Active   bool   `json:"active" doc:"the mode is on: what is not in the module is refused"`
+	Enforced bool   `json:"enforced" doc:"the module itself refuses what is not approved (GODEBUG=fips140=only)"`
+	Required bool   `json:"required" doc:"the configuration lets the node start in no other way"`
+	Module   string `json:"module" doc:"version of the module; latest: the one of the toolchain, which is not validated"`
 }
 
 // Store is the state of the database.

@@ -31,7 +31,7 @@ func domainCommand() *cli.Command {
 				Flags:       []cli.Flag{modeFlag("as before"), &cli.BoolFlag{Name: "detach", Usage: "do not wait for the end of the job"}},
 				Action:      rotateDomain,
 			},
-			domainShowCommand(), domainQuotaCommand(), destructionCommand(),
+			domainShowCommand(), domainQuotaCommand(), destructionCommand(), domainSuiteCommand(),
 			{Name: "generations", Usage: "list the generations of a domain's key", ArgsUsage: "NAME", Action: listGenerations},
 		},
 	}

@@ -19,6 +19,7 @@ type shownDomain struct {
 	api.Domain
 	Usage       api.Usage        `json:"usage"`
 	Destruction api.Destructions `json:"destruction"`
+	Suite       api.DomainSuite  `json:"suite"`
 }
 
 func showDomain(c *cli.Context) error {
@@ -43,6 +44,9 @@ func showDomain(c *cli.Context) error {
 	if err := a.get(c.Context, "/domains/"+url.PathEscape(name)+"/destruction", nil, &d.Destruction); err != nil {
 		return err
 	}
+	if err := a.get(c.Context, "/domains/"+url.PathEscape(name)+"/suite", nil, &d.Suite); err != nil {
+		return err
+	}
 	if err := a.get(c.Context, "/domains/"+url.PathEscape(name)+"/usage", nil, &d.Usage); err != nil {
 		return err
 	}
@@ -53,6 +57,9 @@ func showDomain(c *cli.Context) error {
 	rows = append(rows, []string{"destruction", destructionText(d.Destruction.Domain)})
 	for _, g := range d.Destruction.Groups {
 		rows = append(rows, []string{"destruction in group " + g.Group, destructionText(g.Destruction)})
+	}
+	for _, r := range suiteRows(d.Suite) {
+		rows = append(rows, []string{"suite: " + r[0], r[1]})
 	}
 	return printTable(c, d, []string{"property", "value"}, rows)
 }

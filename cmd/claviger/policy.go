@@ -112,12 +112,13 @@ func showPolicy(c *cli.Context) error {
 		note(c, "domain %s has no policies of its own; the ready roles say what its clients may do", p.Domain)
 		return nil
 	}
-	note(c, "revision %d; roles %s; groups %s", p.Revision, listed(p.Roles), listed(sortedKeys(p.Groups)))
+	note(c, "revision %d; roles %s; groups %s", p.Revision, joined(p.Roles), joined(sortedKeys(p.Groups)))
 	_, err = fmt.Fprint(c.App.Writer, p.Text)
 	return err
 }
 
-func listed(names []string) string {
+// joined is a list for people, "none" when it is empty.
+func joined(names []string) string {
 	if len(names) == 0 {
 		return "none"
 	}
@@ -375,5 +376,5 @@ func setGroup(c *cli.Context) error {
 	if err := a.call(c.Context, http.MethodPut, inDomain(c, "/groups/"+url.PathEscape(name)), nil, in, nil); err != nil {
 		return err
 	}
-	return done(c, "group %s of domain %s: %s", name, c.String("domain"), listed(members))
+	return done(c, "group %s of domain %s: %s", name, c.String("domain"), joined(members))
 }

@@ -34,7 +34,7 @@ func statusCommand() *cli.Command {
 			if !s.Root.Healthy && s.Root.Serves {
 				rows = append(rows, []string{"keys", "what is in use is served all the same"})
 			}
-			rows = append(rows, []string{"random numbers", s.Root.Random}, []string{"KMIP connections", fmt.Sprint(s.Connections)})
+			rows = append(rows, []string{"random numbers", s.Root.Random}, []string{"fips", fipsText(s.FIPS)}, []string{"KMIP connections", fmt.Sprint(s.Connections)})
 			return printTable(c, s, []string{"part", "state"}, rows)
 		},
 	}

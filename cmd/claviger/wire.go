@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/fips140"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -51,6 +52,9 @@ func newLogger(w io.Writer, level string) *slog.Logger {
 // openCore opens the store, and makes the rest ready to be opened. With prepare it
 // migrates the schema first, as init does.
 func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, prepare bool) (_ *core, err error) {
+	if err := checkFIPS(cfg.FIPS); err != nil {
+		return nil, err
+	}
 	c := &core{cfg: cfg, log: log, node: uuid.NewString(), started: time.Now(), prompts: newPrompts(cfg.Root)}
 	defer func() {
 		if err != nil {
@@ -67,7 +71,7 @@ func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, prepare 
 	opts := seal.Options{Log: log, Mode: seal.Mode(cfg.Root.Mode), Adopt: cfg.Root.AdoptKeys, AcceptUnfit: cfg.Root.AcceptUnfitKeys, Random: laterRandom{c}}
 	c.ring = seal.New(members, custody.DomainKeys{Store: c.store}, opts)
 	c.custody = custody.New(custody.Config{
-		Store: c.store, Sealer: c.ring, Log: log, EncodeTTLV: encodeTTLV, DecodeTTLV: decodeTTLV, Random: c.random(),
+		Store: c.store, Sealer: c.ring, Log: log, EncodeTTLV: encodeTTLV, DecodeTTLV: decodeTTLV, Random: c.random(), FIPS: fips140.Enabled(),
 		ApprovalLife: cfg.Approval.Life(),
 	})
 	return c, nil

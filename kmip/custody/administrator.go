@@ -131,7 +131,7 @@ func (s *Service) CreateAdministrator(ctx context.Context, sc *Scope, name, role
 	var made *NewAdministrator
 	err := s.administer(ctx, sc, policy.ActionAdminCreate, name, func() (store.Change, error) {
 		var c store.Change
-		all, keeps, err := s.mayCreate(ctx, name, role)
+		all, keeps, err := s.mayMakeAdministrator(ctx, name, role)
 		if err != nil {
 			return c, err
 		}
@@ -160,8 +160,8 @@ func (s *Service) CreateAdministrator(ctx context.Context, sc *Scope, name, role
 	return made, nil
 }
 
-// mayCreate refuses an administrator that cannot be made.
-func (s *Service) mayCreate(ctx context.Context, name, role string) (administrators, bool, error) {
+// mayMakeAdministrator refuses an administrator that cannot be made.
+func (s *Service) mayMakeAdministrator(ctx context.Context, name, role string) (administrators, bool, error) {
 	if err := checkName("administrator", name); err != nil {
 		return administrators{}, false, err
 	}

@@ -280,6 +280,9 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 		} else if st.hardware && !n.resident && livesInTokens(n.typ) {
 			return nil, kmip.Fail(kmip.KindStorageMask, "the keys of this domain live in hardware, and one that was not made there cannot")
 		}
+		if err := s.mayCreate(ctx, sc, n, a); err != nil {
+			return nil, err
+		}
 		if err := s.constrained(ctx, sc.Domain, n.typ, a); err != nil {
 			return nil, err
 		}

@@ -20,6 +20,9 @@ type CipherArgs struct {
 	Tag        []byte
 	// TagInData: an authentication tag stands at the end of Data.
 	TagInData bool
+
+	way      way  // what is done with the key
+	existing bool // to what is protected already
 }
 
 // Encrypt encrypts under a managed key (§6.1.17). It takes from the Usage
@@ -38,6 +41,7 @@ func (s *Service) cipher(ctx context.Context, sc *Scope, action, uid string, arg
 	may mayUse, compute func(crypto.CipherRequest) (crypto.CipherResult, error),
 ) (crypto.CipherResult, error) {
 	var result crypto.CipherResult
+	args.existing = mask != kmip.CryptographicUsageMaskEncrypt
 	err := s.do(ctx, sc, action, func() (outcome, error) {
 		o := outcome{uid: uid, bytes: len(args.Data)}
 		m, err := s.usable(ctx, sc, action, uid, mask, may)
@@ -50,6 +54,9 @@ func (s *Service) cipher(ctx context.Context, sc *Scope, action, uid string, arg
 			}
 		}
 		if m.resident() {
+			if err := s.mayProcess(ctx, sc, m, ciphers, args.existing, m.parameters(args.Parameters), nil); err != nil {
+				return o, err
+			}
 			result, err = s.residentCipher(ctx, m, args, mask == kmip.CryptographicUsageMaskEncrypt)
 			return o, err
 		}
@@ -75,6 +82,9 @@ func (s *Service) cipher(ctx context.Context, sc *Scope, action, uid string, arg
 // cipherRequest brings a key and arguments into the form of package crypto. The
 // request uses the memory of the value, which the caller destroys.
 func (s *Service) cipherRequest(ctx context.Context, sc *Scope, action string, m *managed, args CipherArgs) (crypto.CipherRequest, *kmip.Object, error) {
+	if err := s.mayProcess(ctx, sc, m, args.way, args.existing, m.parameters(args.Parameters), nil); err != nil {
+		return crypto.CipherRequest{}, nil, err
+	}
 	value, err := s.reveal(ctx, m)
 	if err != nil {
 		return crypto.CipherRequest{}, nil, err

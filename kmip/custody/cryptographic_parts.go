@@ -32,6 +32,7 @@ func (s *Service) cipherPart(ctx context.Context, sc *Scope, action, uid string,
 		action: action, uid: uid, part: p, data: args.Data,
 		use: s.useOf(ctx, sc, action, mask, may, len(args.Data)),
 		open: func(m *managed) (crypto.Stream, []byte, error) {
+			args.existing = mask != kmip.CryptographicUsageMaskEncrypt
 			r, value, err := s.cipherRequest(ctx, sc, action, m, args)
 			if err != nil {
 				return nil, nil, err
@@ -84,6 +85,7 @@ func (s *Service) signaturePart(ctx context.Context, sc *Scope, action, uid stri
 				return nil, nil, err
 			}
 			defer value.Destroy()
+			args.existing = mask == kmip.CryptographicUsageMaskVerify
 			r, err := s.signatureRequest(ctx, sc, action, m, value, args)
 			if err != nil {
 				return nil, nil, err
@@ -115,7 +117,7 @@ func (s *Service) codePart(ctx context.Context, sc *Scope, action, uid string, p
 			if m.objectType() != kmip.ObjectTypeSymmetricKey {
 				return nil, nil, kmip.Fail(kmip.KindObjectType, "a %s cannot be used for %s", m.objectType(), action)
 			}
-			r, value, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: p})
+			r, value, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: p, way: codes, existing: mask == kmip.CryptographicUsageMaskMACVerify})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -136,6 +138,9 @@ func (s *Service) HashPart(ctx context.Context, sc *Scope, part Part, a kmip.Has
 		open: func(*managed) (crypto.Stream, []byte, error) {
 			if a == 0 {
 				return nil, nil, kmip.Fail(kmip.KindParametersMissing, "Hash needs a Hashing Algorithm")
+			}
+			if err := s.mayProcess(ctx, sc, nil, hashes, false, kmip.CryptographicParameters{HashingAlgorithm: a}, nil); err != nil {
+				return nil, nil, err
 			}
 			st, err := crypto.HashStream(a)
 			return st, nil, err

@@ -65,6 +65,8 @@ type Config struct {
 	Random io.Reader
 	// ApprovalLife is how long a request for approval is open; a day when 0.
 	ApprovalLife time.Duration
+	// FIPS refuses what is not in the validated module of Go.
+	FIPS bool
 }
 
 // Service is the domain service.
@@ -81,6 +83,7 @@ type Service struct {
 	jobs   jobTable
 	// clocked tells that now is the clock of the machine, and not a test's.
 	clocked bool
+	fips    bool
 
 	policyTable  policyTable
 	quotas       quotaTable
@@ -100,7 +103,7 @@ type Service struct {
 
 // New makes a Service.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV, decode: c.DecodeTTLV}
+	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV, decode: c.DecodeTTLV, fips: c.FIPS}
 	s.work = make(chan struct{}, 1)
 	s.jobs.node = uuid.NewString()
 	if s.approvals.life = c.ApprovalLife; s.approvals.life == 0 {

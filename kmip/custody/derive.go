@@ -143,6 +143,9 @@ func (s *Service) computeDerivation(ctx context.Context, sc *Scope, a DeriveArgs
 			r.Iterations = int32(f.Int) //nolint:gosec // an Integer has 32 bits
 		}
 	}
+	if err := s.mayDerive(ctx, sc, a.Method, r.Parameters.HashingAlgorithm); err != nil {
+		return nil, err
+	}
 	if a.Method == kmip.DerivationMethodAsymmetricKey {
 		return s.agree(ctx, sc, bases, bits)
 	}

@@ -40,12 +40,16 @@ func (s *Service) authenticateData(ctx context.Context, sc *Scope, action, uid s
 		if m.objectType() != kmip.ObjectTypeSymmetricKey {
 			return o, kmip.Fail(kmip.KindObjectType, "a %s cannot be used for %s", m.objectType(), action)
 		}
+		args := CipherArgs{Parameters: p, Data: data, way: codes, existing: mask == kmip.CryptographicUsageMaskMACVerify}
 		if m.resident() {
+			if err := s.mayProcess(ctx, sc, m, codes, args.existing, m.parameters(p), nil); err != nil {
+				return o, err
+			}
 			code, err := s.residentMAC(ctx, m, p, data)
 			take(code)
 			return o, err
 		}
-		r, value, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: p, Data: data})
+		r, value, err := s.cipherRequest(ctx, sc, action, m, args)
 		if err != nil {
 			return o, err
 		}

@@ -40,6 +40,9 @@ func (s *Service) Hash(ctx context.Context, sc *Scope, a kmip.HashingAlgorithm, 
 		if a == 0 {
 			return kmip.Fail(kmip.KindParametersMissing, "Hash needs a Hashing Algorithm")
 		}
+		if err := s.mayProcess(ctx, sc, nil, hashes, false, kmip.CryptographicParameters{HashingAlgorithm: a}, nil); err != nil {
+			return err
+		}
 		sum, err = crypto.Digest(a, data)
 		return err
 	})

@@ -16,6 +16,7 @@ import (
 type domainRules struct {
 	Destruction destructionRules `json:"destruction,omitzero"`
 	Quota       Quota            `json:"quota,omitzero"`
+	Suite       SuiteRules       `json:"suite,omitzero"`
 }
 
 // Rules are read again after a second. While the store cannot be reached the last
@@ -38,35 +39,40 @@ type knownRules struct {
 
 type readRules struct {
 	domainRules
+	suites
 	at time.Time // when the read began
 }
 
 // rules returns those of a domain, at most a second old: of memory but for one read
 // a second. They must not be changed.
-func (s *Service) rules(ctx context.Context, domain string) (*domainRules, error) {
+func (s *Service) rules(ctx context.Context, domain string) (*readRules, error) {
 	found, ok := s.known.domains.Load(domain)
 	if !ok {
 		found, _ = s.known.domains.LoadOrStore(domain, &knownRules{})
 	}
 	k, _ := found.(*knownRules)
 	if r := k.last.Load(); r != nil && s.fresh(r, rulesTTL) {
-		return &r.domainRules, nil
+		return r, nil
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	last := k.last.Load()
 	if last != nil && s.fresh(last, rulesTTL) {
-		return &last.domainRules, nil
+		return last, nil
 	}
 	r := &readRules{at: s.now()}
 	if _, err := s.singleRecord(ctx, domain, recordRules, &r.domainRules); err != nil {
 		if last != nil && isUnavailable(err) && s.fresh(last, rulesBound) {
-			return &last.domainRules, nil
+			return last, nil
 		}
 		return nil, err
 	}
+	var err error
+	if r.suites, err = r.Suite.compiled(s.fips); err != nil {
+		return nil, err
+	}
 	k.last.Store(r)
-	return &r.domainRules, nil
+	return r, nil
 }
 
 // fresh reports whether rules were read not longer ago than d; a clock that was set

@@ -13,6 +13,8 @@ type SignArgs struct {
 	Parameters *kmip.CryptographicParameters
 	Data       []byte
 	Digested   []byte // in the place of Data
+
+	existing bool // the signature is there already
 }
 
 // Sign signs under a managed private key (§6.1.55). It takes from the Usage
@@ -32,6 +34,9 @@ func (s *Service) Sign(ctx context.Context, sc *Scope, uid string, args SignArgs
 			return o, err
 		}
 		if m.resident() {
+			if err := s.mayProcess(ctx, sc, m, signatures, false, m.parameters(args.Parameters), nil); err != nil {
+				return o, err
+			}
 			signature, err = s.residentSign(ctx, m, args)
 			return o, err
 		}
@@ -57,6 +62,7 @@ func (s *Service) Sign(ctx context.Context, sc *Scope, uid string, args SignArgs
 // managed public key, certificate or private key (§6.1.56).
 func (s *Service) SignatureVerify(ctx context.Context, sc *Scope, uid string, args SignArgs, signature []byte) (bool, error) {
 	valid := false
+	args.existing = true
 	err := s.do(ctx, sc, "SignatureVerify", func() (outcome, error) {
 		o := outcome{uid: uid, bytes: len(args.Data) + len(args.Digested)}
 		m, err := s.usable(ctx, sc, "SignatureVerify", uid, kmip.CryptographicUsageMaskVerify, lifecycle.MayProcess)
@@ -105,11 +111,18 @@ func (s *Service) signatureRequest(ctx context.Context, sc *Scope, action string
 			return r, err
 		}
 		r.Key, r.Format = public.Bytes, public.Format
-		return r, nil
+		return r, s.maySign(ctx, sc, m, r, args.existing)
 	}
 	if err := s.readyForUse(ctx, sc, action, m, value); err != nil {
 		return r, err
 	}
 	r.Key, r.Format, r.Transparent = value.Key.Material, value.Key.Format, value.Key.Transparent
-	return r, nil
+	return r, s.maySign(ctx, sc, m, r, args.existing)
+}
+
+// maySign asks whether the domain allows a signature.
+func (s *Service) maySign(ctx context.Context, sc *Scope, m *managed, r crypto.SignatureRequest, existing bool) error {
+	return s.mayProcess(ctx, sc, m, signatures, existing, r.Parameters, func() kmip.RecommendedCurve {
+		return crypto.CurveOf(m.objectType(), r.Algorithm, r.Format, r.Key, r.Transparent)
+	})
 }

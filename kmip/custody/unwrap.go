@@ -48,7 +48,7 @@ func (s *Service) decryptKeyValue(ctx context.Context, sc *Scope, action string,
 	if err != nil {
 		return nil, err
 	}
-	r, kek, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: m.wrappingParameters(w.encryption.parameters), IV: w.iv})
+	r, kek, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: m.wrappingParameters(w.encryption.parameters), IV: w.iv, way: wraps, existing: true})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (s *Service) verifyKeyValue(ctx context.Context, sc *Scope, action string, 
 	}
 	var valid bool
 	if m.objectType() == kmip.ObjectTypeSymmetricKey {
-		r, key, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: w.signature.parameters, Data: data})
+		r, key, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: w.signature.parameters, Data: data, way: codes, existing: true})
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (s *Service) verifyKeyValue(ctx context.Context, sc *Scope, action string, 
 			return err
 		}
 		defer key.Destroy()
-		r, err := s.signatureRequest(ctx, sc, action, m, key, SignArgs{Parameters: w.signature.parameters, Data: data})
+		r, err := s.signatureRequest(ctx, sc, action, m, key, SignArgs{Parameters: w.signature.parameters, Data: data, existing: true})
 		if err != nil {
 			return err
 		}

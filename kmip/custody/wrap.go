@@ -182,7 +182,7 @@ func (s *Service) encryptKeyValue(ctx context.Context, sc *Scope, action string,
 	if err != nil {
 		return err
 	}
-	r, kek, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: m.wrappingParameters(w.encryption.parameters), IV: w.iv})
+	r, kek, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: m.wrappingParameters(w.encryption.parameters), IV: w.iv, way: wraps})
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (s *Service) signKeyValue(ctx context.Context, sc *Scope, action string, in
 		return nil, err
 	}
 	if m.objectType() == kmip.ObjectTypeSymmetricKey {
-		r, key, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: info.parameters, Data: data})
+		r, key, err := s.cipherRequest(ctx, sc, action, m, CipherArgs{Parameters: info.parameters, Data: data, way: codes})
 		if err != nil {
 			return nil, err
 		}

@@ -49,6 +49,7 @@ type Options struct {
 	Random   io.Reader // makes keys
 	Postgres bool      // on a new database of Postgres
 	Log      slog.Handler
+	FIPS     bool // what is not in the validated module is refused
 	// Backend opens a store, which it closes with the test; SQLite when nil.
 	Backend func(testing.TB) store.Store
 	// Store puts something before the store.
@@ -199,7 +200,7 @@ func (s *Service) begin(t testing.TB) {
 		log = slog.DiscardHandler
 	}
 	s.Service = custody.New(custody.Config{
-		Store: st, Sealer: s.Ring, Log: slog.New(log), Now: s.Clock.Now, Random: s.options.Random, Decide: s.options.Decide,
+		Store: st, Sealer: s.Ring, Log: slog.New(log), Now: s.Clock.Now, Random: s.options.Random, Decide: s.options.Decide, FIPS: s.options.FIPS,
 		EncodeTTLV: func(i kmip.Item) []byte { return wire.Append(nil, i) },
 		DecodeTTLV: func(b []byte) (kmip.Item, error) { return wire.Parse(b, wire.DefaultLimits()) },
 	})

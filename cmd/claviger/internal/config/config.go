@@ -28,6 +28,7 @@ type Config struct {
 	HTTPS HTTPS `toml:"https"`
 	PKI   PKI   `toml:"pki"`
 	Log   Log   `toml:"log"`
+	FIPS  FIPS  `toml:"fips"`
 
 	Approval Approval `toml:"approval"`
 }
@@ -57,6 +58,11 @@ func (a Approval) check() error {
 		return fmt.Errorf(`approval.expires is %q; it is a duration such as "24h", between a minute and 30 days ("720h")`, a.Expires)
 	}
 	return nil
+}
+
+// FIPS says whether the node starts outside of FIPS 140-3 mode.
+type FIPS struct {
+	Required bool `toml:"required"`
 }
 
 // Store says where the data is: "postgres://…" or "sqlite:PATH".
