@@ -25,7 +25,7 @@ func TestCheckSaysWhatIsWrongAndWhere(t *testing.T) {
 				resource.usage.contains("Encrypt") && resource.creator == principal.actor && resource.names.contains("a") &&
 				resource.groups.contains("b") && resource.domain == principal.domain && principal.role == "full" && principal.name like "array*" &&
 				context.time > datetime("2026-01-01") && context.time.toTime() < duration("18h") && context.weekday != "Sunday" &&
-				context.source.isInRange(ip("10.0.0.0/8")) && context.door == "kmip" && context.approvals >= 2 &&
+				context.source.isInRange(ip("10.0.0.0/8")) && context.door == "kmip" && context.tls == "1.3" && context.approvals >= 2 &&
 				resource in ObjectGroup::"x" && resource in Domain::"d"
 			};`, ""},
 		{"no Cedar", "permit (principal, action);", `d:1:27: this is not Cedar: there is ")" where "," belongs`},
@@ -37,6 +37,7 @@ func TestCheckSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"a role that is none", "@id(\"a\")\npermit (principal in Role::\"emperor\", action, resource);", `d:2:22: no role "emperor"`},
 		{"a group that is none", `permit (principal, action, resource) when { principal in Group::"day" };`, `d:1:58: no group "day"`},
 		{"a word that is none", "permit (principal, action == Action::\"Get\", resource) when {\n resource.state == \"Alive\" };", `d:2:20: "Alive" is no state`},
+		{"a version of TLS that is none", `permit (principal, action == Action::"Get", resource) when { context.tls == "TLS 1.3" };`, `d:1:77: "TLS 1.3" is no tls; there are 1.2, 1.3`},
 		{"a word that is none, in a set", `permit (principal, action == Action::"Get", resource) when { ["AES", "Rot13"].contains(resource.algorithm) };`, `d:1:70: "Rot13" is no algorithm`},
 		{"a number where a text is", `permit (principal, action == Action::"Get", resource) when { resource.length == "256" };`, "d:1:"},
 		{"an action of administrators for a client", `permit (principal is Client, action == Action::"key.destroy", resource);`, "d:1:"},

@@ -157,6 +157,6 @@ func (q *question) context(approvals int) types.Record {
 	}
 	return types.NewRecord(types.RecordMap{
 		"time": types.NewDatetime(c.Time), "weekday": types.String(c.Time.UTC().Weekday().String()),
-		"source": types.IPAddr(source), "door": types.String(c.Door), "approvals": types.Long(approvals),
+		"source": types.IPAddr(source), "door": types.String(c.Door), "tls": types.String(c.TLS), "approvals": types.Long(approvals),
 	})
 }

@@ -58,6 +58,7 @@ type Context struct {
 	Time   time.Time
 	Source netip.Addr // invalid when it is not known
 	Door   string     // "kmip", "admin" or "system"
+	TLS    string     // "1.2" or "1.3"; empty when the request did not just arrive
 	// Approvals is how many others have approved exactly this request.
 	Approvals int
 }

@@ -94,6 +94,7 @@ var vocabulary = map[string]func() []string{
 	"algorithm": func() []string { return enumeration(kmip.TagCryptographicAlgorithm) },
 	"usage":     func() []string { return usages(^uint32(0)) },
 	"door":      func() []string { return []string{"kmip", "admin", "system"} },
+	"tls":       func() []string { return []string{"1.2", "1.3", ""} },
 	"weekday": func() []string {
 		return []string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
 	},

@@ -21,7 +21,7 @@ entity Object in [Domain, ObjectGroup] {
 	type: String, state: String, algorithm: String, length: Long, usage: Set<String>,
 	creator: String, names: Set<String>, groups: Set<String>, domain: String
 };
-type Context = { time: datetime, weekday: String, source: ipaddr, door: String, approvals: Long };
+type Context = { time: datetime, weekday: String, source: ipaddr, door: String, tls: String, approvals: Long };
 `
 
 // Schema is the Cedar schema that policies are checked against.

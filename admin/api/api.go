@@ -179,6 +179,7 @@ func operation(method, id, path, summary string, status int) huma.Operation {
 func (a *api) scope(ctx context.Context, domain string) *custody.Scope {
 	c, _ := auth.From(ctx) // without a caller the principal is empty, and policy refuses it
 	sc := a.Custody.Begin(c.Principal, domain, "admin", c.Source, c.Request)
+	sc.TLS = c.TLS
 	if c.Asked != nil {
 		sc.About(c.Asked)
 	}

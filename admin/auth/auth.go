@@ -6,9 +6,11 @@ package auth
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"net/http"
+	"strings"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
@@ -19,6 +21,7 @@ import (
 type Caller struct {
 	Principal custody.Principal
 	Source    string // network address
+	TLS       string // version: "1.2", "1.3"
 	Request   string // correlation value, for log and audit
 	// Certificate is what the caller came with.
 	Certificate *x509.Certificate
@@ -46,6 +49,7 @@ func Require(svc *custody.Service, deny func(http.ResponseWriter, *http.Request,
 			return
 		}
 		c.Principal, c.Certificate = p, r.TLS.PeerCertificates[0]
+		c.TLS = strings.TrimPrefix(tls.VersionName(r.TLS.Version), "TLS ")
 		c.Asked = askedBy(r)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	})

@@ -51,7 +51,7 @@ func (s *Service) Await(ctx context.Context, sc *Scope, denied error, op kmip.Op
 			kept.Kind, kept.Expires = recordWaiting, sc.Now.Add(waitingLife)
 		}
 		kept, err = s.sealRecord(ctx, kept, pendingRequest{
-			Principal: sc.Principal, Source: sc.Source, Request: sc.Request, Operation: op, Message: message, Submitted: sc.Now, Approval: id,
+			Principal: sc.Principal, Source: sc.Source, TLS: sc.TLS, Request: sc.Request, Operation: op, Message: message, Submitted: sc.Now, Approval: id,
 		})
 		if err != nil {
 			return nil, s.translate(ctx, err)

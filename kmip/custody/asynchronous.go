@@ -28,6 +28,7 @@ const (
 type pendingRequest struct {
 	Principal Principal      `json:"principal"`
 	Source    string         `json:"source"`
+	TLS       string         `json:"tls,omitempty"`
 	Request   string         `json:"request"` // correlation value of the log
 	Operation kmip.Operation `json:"operation"`
 	Message   []byte         `json:"message"` // as the door that took it encodes it
@@ -78,7 +79,7 @@ func (s *Service) Submit(ctx context.Context, sc *Scope, op kmip.Operation, mess
 			Created: sc.Now, Expires: sc.Now.Add(waitingLife),
 		}
 		r, err = s.sealRecord(ctx, r, pendingRequest{
-			Principal: sc.Principal, Source: sc.Source, Request: sc.Request, Operation: op, Message: message, Submitted: sc.Now,
+			Principal: sc.Principal, Source: sc.Source, TLS: sc.TLS, Request: sc.Request, Operation: op, Message: message, Submitted: sc.Now,
 		})
 		o.change.AddRecords = []store.Record{r}
 		return o, err
@@ -316,6 +317,7 @@ func (s *Service) claim(ctx context.Context, r store.Record, p pendingRequest) (
 		return nil, err
 	}
 	sc := s.Begin(p.Principal, r.Domain, "kmip", p.Source, p.Request)
+	sc.TLS = p.TLS
 	sc.Undoable() // what it does and that it is done are one change
 	sc.undo.deferred = true
 	return &Claimed{Scope: sc, Operation: p.Operation, Message: p.Message, record: r, pending: p}, nil

@@ -24,6 +24,10 @@ func (s *Service) entry(sc *Scope, action, uid string, err error) audit.Entry {
 		if errors.As(err, &d) {
 			e.Detail = printable(d.reason)
 		}
+		var n *approvalNeed
+		if errors.As(err, &n) {
+			e.Detail = strings.TrimSuffix(n.needs()+"; request "+n.id, "; request ")
+		}
 	}
 	return e
 }

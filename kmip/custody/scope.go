@@ -28,6 +28,7 @@ type Scope struct {
 	Domain    string
 	Source    string // network address of the caller
 	Door      string // "kmip", "admin" or "system"
+	TLS       string // version by which the request came: "1.2", "1.3"
 	Request   string // correlation value, for log and audit
 	Now       time.Time
 	// Form is that of the client's version of the protocol; nil where no client
@@ -172,7 +173,7 @@ func (s *Service) authorize(ctx context.Context, sc *Scope, action string, r pol
 // approvals it needs, 0 when it is allowed, or a failure when nothing would make
 // it so.
 func (s *Service) ask(ctx context.Context, sc *Scope, action string, r policy.Resource, approvals int) (int, error) {
-	c := policy.Context{Time: sc.Now, Source: sc.address(), Door: sc.Door, Approvals: approvals}
+	c := policy.Context{Time: sc.Now, Source: sc.address(), Door: sc.Door, TLS: sc.TLS, Approvals: approvals}
 	needed := 0
 	for _, p := range []*policy.Principal{&sc.Principal.Principal, sc.Principal.Beside} {
 		if p == nil {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/claviger/claviger/kmip"
@@ -91,6 +92,7 @@ func (c *caller) run(ctx context.Context, correlation string, req *payload.Reque
 		p = by.principal
 	}
 	sc := svc.Begin(p, p.Domain, "kmip", c.peer, correlation)
+	sc.TLS = strings.TrimPrefix(tls.VersionName(c.tls.ConnectionState().Version), "TLS ")
 	if !known {
 		sc.Stranger(custody.FingerprintOf(c.tls.ConnectionState().PeerCertificates[0]))
 	}
