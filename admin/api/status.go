@@ -18,6 +18,16 @@ type Status struct {
 	Store       Store     `json:"store"`
 	Root        Root      `json:"root_of_trust"`
 	Connections int       `json:"kmip_connections" doc:"open KMIP connections"`
+	// BreakGlass is there while it is open.
+	BreakGlass *OpenBreakGlass `json:"break_glass,omitempty" doc:"present while break-glass is open"`
+}
+
+// OpenBreakGlass tells that an administrator who came by break-glass may do
+// everything.
+type OpenBreakGlass struct {
+	Administrator string    `json:"administrator"`
+	Opened        time.Time `json:"opened"`
+	Until         time.Time `json:"until"`
 }
 
 // Store is the state of the database.
@@ -71,6 +81,11 @@ func (a *api) currentStatus(ctx context.Context) Status {
 	s := a.Status(ctx)
 	if s.Version == "" {
 		s.Version = a.Version
+	}
+	if g, err := a.Custody.BreakGlassNow(ctx); err != nil {
+		a.Log.WarnContext(ctx, "whether break-glass is open could not be read", "error", err)
+	} else if g.Active {
+		s.BreakGlass = &OpenBreakGlass{g.Administrator, g.Opened, g.Until}
 	}
 	for i := range s.Root.Tokens {
 		if t := &s.Root.Tokens[i]; t.Kind == "software" {

@@ -87,6 +87,7 @@ type Service struct {
 	applications applicationTable
 	guesses      guessTable
 	approvals    approvalTable
+	glass        breakGlassCache
 	work         chan struct{} // wakes who processes asynchronous requests
 }
 
