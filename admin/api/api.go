@@ -4,8 +4,9 @@
 // (RFC 9457); it decides nothing. No route leads to key material.
 //
 // Everything under /api/v1, the description too, is for administrators, who
-// present their certificate in TLS. /enroll takes a token, /client/v1/renew the
-// certificate of a client. /health is open and says one word.
+// present their certificate in TLS, but for break-glass, which custodians open by
+// their codes. /enroll takes a token, /client/v1/renew the certificate of a client.
+// /health is open and says one word.
 package api
 
 import (
@@ -60,6 +61,7 @@ func New(c Config) http.Handler {
 	if c.Metrics != nil {
 		open.Handle("GET /metrics", auth.Require(c.Custody, a.deny, c.Metrics))
 	}
+	open.Handle("POST /api/v1/break-glass/open", bounded(http.HandlerFunc(a.openBreakGlass))) // for when nobody has a certificate
 	open.Handle("/api/v1/", auth.Require(c.Custody, a.deny, bounded(routes)))
 	return open
 }
@@ -149,6 +151,10 @@ func (a *api) register(h huma.API) {
 	huma.Register(h, post("create-administrator", "/administrators", "Create an administrator and issue its certificate", http.StatusCreated), a.createAdministrator)
 	huma.Register(h, post("renew-certificate", "/administrators/renew", "Issue a new certificate to the caller in the place of the old one", http.StatusCreated), a.renewCertificate)
 	huma.Register(h, post("revoke-administrator", "/administrators/{name}/revoke", "End the access of an administrator", http.StatusNoContent), a.revokeAdministrator)
+
+	huma.Register(h, get("break-glass", "/break-glass", "Tell how break-glass is"), a.breakGlass)
+	huma.Register(h, post("set-up-break-glass", "/break-glass/setup", "Make new break-glass codes; older ones are void", http.StatusCreated), a.setUpBreakGlass)
+	huma.Register(h, post("close-break-glass", "/break-glass/close", "End the administrator who came by break-glass", http.StatusNoContent), a.closeBreakGlass)
 
 	huma.Register(h, get("list-approvals", "/approvals", "List requests for approval, oldest first"), a.approvals)
 	huma.Register(h, get("show-approval", "/approvals/{id}", "Show a request for approval with all that verifies its approvals"), a.approval)

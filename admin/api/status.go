@@ -19,6 +19,8 @@ type Status struct {
 	Root        Root      `json:"root_of_trust"`
 	Connections int       `json:"kmip_connections" doc:"open KMIP connections"`
 	FIPS        FIPS      `json:"fips"`
+	// BreakGlass is there while it is open.
+	BreakGlass *OpenBreakGlass `json:"break_glass,omitempty" doc:"present while break-glass is open"`
 }
 
 // FIPS tells whether the FIPS 140-3 mode of Go's Cryptographic Module is on.
@@ -27,6 +29,14 @@ type FIPS struct {
 	Enforced bool   `json:"enforced" doc:"the module itself refuses what is not approved (GODEBUG=fips140=only)"`
 	Required bool   `json:"required" doc:"the configuration lets the node start in no other way"`
 	Module   string `json:"module" doc:"version of the module; latest: the one of the toolchain, which is not validated"`
+}
+
+// OpenBreakGlass tells that an administrator who came by break-glass may do
+// everything.
+type OpenBreakGlass struct {
+	Administrator string    `json:"administrator"`
+	Opened        time.Time `json:"opened"`
+	Until         time.Time `json:"until"`
 }
 
 // Store is the state of the database.
@@ -80,6 +90,11 @@ func (a *api) currentStatus(ctx context.Context) Status {
 	s := a.Status(ctx)
 	if s.Version == "" {
 		s.Version = a.Version
+	}
+	if g, err := a.Custody.BreakGlassNow(ctx); err != nil {
+		a.Log.WarnContext(ctx, "whether break-glass is open could not be read", "error", err)
+	} else if g.Active {
+		s.BreakGlass = &OpenBreakGlass{g.Administrator, g.Opened, g.Until}
 	}
 	for i := range s.Root.Tokens {
 		if t := &s.Root.Tokens[i]; t.Kind == "software" {

@@ -42,7 +42,7 @@ func From(ctx context.Context) (Caller, bool) {
 // recorded in the audit; a request without any is not, or anybody could fill it.
 func Require(svc *custody.Service, deny func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := Caller{Source: r.RemoteAddr, Request: correlation()}
+		c := Caller{Source: r.RemoteAddr, Request: Correlation()}
 		p, err := administrator(svc, r, c)
 		if err != nil {
 			deny(w, r, err)
@@ -66,7 +66,8 @@ func administrator(svc *custody.Service, r *http.Request, c Caller) (custody.Pri
 	return p, err
 }
 
-func correlation() string {
+// Correlation makes the value by which log and audit know a request.
+func Correlation() string {
 	b := make([]byte, 8)
 	_, _ = rand.Read(b) // never fails
 	return hex.EncodeToString(b)

@@ -10,8 +10,9 @@ import (
 	"github.com/claviger/claviger/hsm/seal"
 )
 
-// Metrics serves what a node measures, in the form of Prometheus.
-func Metrics(version string, tokens func() []seal.TokenStatus) http.Handler {
+// Metrics serves what a node measures, in the form of Prometheus, with what more
+// there is.
+func Metrics(version string, tokens func() []seal.TokenStatus, more ...prometheus.Collector) http.Handler {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "claviger_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": version},
@@ -19,7 +20,15 @@ func Metrics(version string, tokens func() []seal.TokenStatus) http.Handler {
 	build.Set(1)
 	r.MustRegister(build, tokenCollector{tokens}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(more...)
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+}
+
+// BreakGlass measures whether break-glass is open, when it is asked.
+func BreakGlass(active func() bool) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "claviger_break_glass_active", Help: "1 while break-glass is open and an administrator may do everything, else 0.",
+	}, func() float64 { return flag(active()) })
 }
 
 // tokenCollector reads the state of the tokens when it is asked.

@@ -53,3 +53,14 @@ func TestMetricsTellOfTokens(t *testing.T) {
 		t.Error("the reason of an error is told")
 	}
 }
+
+func TestMetricsTellOfBreakGlass(t *testing.T) {
+	active := false
+	h := Metrics("1", func() []seal.TokenStatus { return nil }, BreakGlass(func() bool { return active }))
+	for _, want := range []string{"claviger_break_glass_active 0\n", "claviger_break_glass_active 1\n"} {
+		if text := ask(t, h, http.MethodGet, "/metrics", "").Body.String(); !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+		active = true
+	}
+}

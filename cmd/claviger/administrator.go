@@ -87,6 +87,7 @@ func createAdministrator(c *cli.Context) error {
 		made.Administrator.Name, made.Administrator.Role, stamp(made.Administrator.NotAfter), dir); err != nil || len(made.Ended) == 0 {
 		return err
 	}
+	note(c, "set up break-glass (claviger break-glass setup), or nobody gets in when administrators are lost")
 	return printLine(c, "each role has a holder now: %s, who had all of them, has ended and cannot come back", strings.Join(made.Ended, ", "))
 }
 

@@ -96,8 +96,8 @@ func readContext(path string) (serverContext, error) {
 	return conf, nil
 }
 
-// clientTLS makes the configuration of a client from its files.
-func clientTLS(ca, cert, key string) (*tls.Config, error) {
+// authorities reads whom to trust.
+func authorities(ca string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(ca)
 	if err != nil {
 		return nil, fmt.Errorf("certificate of the authority: %w", err)
@@ -105,6 +105,15 @@ func clientTLS(ca, cert, key string) (*tls.Config, error) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("%s holds no certificate in PEM form", ca)
+	}
+	return pool, nil
+}
+
+// clientTLS makes the configuration of a client from its files.
+func clientTLS(ca, cert, key string) (*tls.Config, error) {
+	pool, err := authorities(ca)
+	if err != nil {
+		return nil, err
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {

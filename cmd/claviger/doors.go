@@ -19,10 +19,21 @@ func (c *core) handler(k *server.Server) http.Handler {
 	routes.Handle("/kmip", k.HTTP())
 	routes.Handle("/", api.New(api.Config{
 		Custody: c.custody, Log: c.log, Version: version(), Health: c.health, Gate: c,
-		Metrics: ops.Metrics(version(), c.ring.Tokens),
+		Metrics: ops.Metrics(version(), c.ring.Tokens, ops.BreakGlass(c.breakGlass)),
 		Status:  func(ctx context.Context) api.Status { return c.status(ctx, k.Open()) },
 	}))
 	return routes
+}
+
+// breakGlass reports whether break-glass is open, as far as it is known.
+func (c *core) breakGlass() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), healthDeadline)
+	defer cancel()
+	state, err := c.custody.BreakGlassNow(ctx)
+	if err != nil {
+		c.log.WarnContext(ctx, "whether break-glass is open could not be read; it is told as it was known last", "error", err)
+	}
+	return state.Active
 }
 
 // healthDeadline bounds what a health check may wait for.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/claviger/claviger/cmd/claviger/internal/config"
+	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody/pki"
 )
 
@@ -87,6 +89,10 @@ func (c *core) initialise(ctx context.Context, renew bool, address, dir string, 
 	}
 	if issued == nil && renew {
 		if issued, err = c.custody.RenewAdministrator(ctx); err != nil {
+			var f *kmip.Failure
+			if errors.As(err, &f) {
+				return errors.New(f.Message)
+			}
 			return err
 		}
 	}

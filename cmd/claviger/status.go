@@ -28,6 +28,9 @@ func statusCommand() *cli.Command {
 				{"up", (time.Duration(s.Uptime) * time.Second).String()},
 				{"store", s.Store.Kind + ", " + health(s.Store.Healthy, s.Store.Detail)},
 			}
+			if g := s.BreakGlass; g != nil {
+				rows = append(rows, []string{"BREAK-GLASS", "OPEN: " + g.Administrator + " may do everything until " + stamp(g.Until)})
+			}
 			for _, t := range s.Root.Tokens {
 				rows = append(rows, []string{"root of trust", fmt.Sprintf("%s %q, %s", t.Kind, tokenName(t), tokenState(t))})
 			}

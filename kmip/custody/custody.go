@@ -98,6 +98,7 @@ type Service struct {
 	guesses      guessTable
 	known        rulesCache
 	approvals    approvalTable
+	glass        breakGlassCache
 	work         chan struct{} // wakes who processes asynchronous requests
 }
 

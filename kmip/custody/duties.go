@@ -42,6 +42,9 @@ func (s *Service) Run(ctx context.Context) {
 		if err := s.EndApprovals(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "requests for approval could not be ended; it will be tried again", "error", err)
 		}
+		if err := s.EndBreakGlass(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "break-glass could not be closed; it will be tried again", "error", err)
+		}
 		if err := s.RotateDue(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "objects could not be rotated; it will be tried again", "error", err)
 		}

@@ -106,6 +106,15 @@ func (a *Authority) IssueClient(name string, unit []string, now time.Time) (*Iss
 	}, now)
 }
 
+// IssueClientUntil is IssueClient with an end that comes earlier.
+func (a *Authority) IssueClientUntil(name string, unit []string, now, until time.Time) (*Issued, error) {
+	return a.issue(&x509.Certificate{
+		Subject:     pkix.Name{CommonName: name, OrganizationalUnit: unit},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		NotAfter:    until,
+	}, now)
+}
+
 // IssueClientFor makes a certificate for TLS client authentication of a key that
 // the client has.
 func (a *Authority) IssueClientFor(key crypto.PublicKey, name string, unit []string, now time.Time) (*x509.Certificate, error) {
@@ -154,7 +163,10 @@ func (a *Authority) sign(t *x509.Certificate, key crypto.PublicKey, now time.Tim
 	if t.SerialNumber, err = serialNumber(); err != nil {
 		return nil, err
 	}
-	t.NotBefore, t.NotAfter = now.Add(-backdate), now.Add(LeafLifetime)
+	t.NotBefore = now.Add(-backdate)
+	if t.NotAfter.IsZero() {
+		t.NotAfter = now.Add(LeafLifetime)
+	}
 	if t.NotAfter.After(a.Certificate.NotAfter) {
 		t.NotAfter = a.Certificate.NotAfter
 	}
