@@ -28,6 +28,7 @@ func (s *Service) Run(ctx context.Context) {
 		case <-t.C:
 		}
 		s.streams.expire(s.now())
+		s.tendLists(ctx)
 		if err := s.removeExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "expired records could not be removed", "error", err)
 		}
