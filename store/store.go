@@ -71,9 +71,9 @@ type Registry interface {
 	// Certificates returns those of a client; of all clients of the domain when
 	// client is "", and of all domains when domain is "" too.
 	Certificates(ctx context.Context, domain, client string) ([]Certificate, error)
-	// Expiring returns the certificates that end from one time on and before
-	// another, of clients that have none that lasts longer, soonest first. What is
-	// revoked does not count.
+	// Expiring returns, of each client, the certificate that lasts longest, if it
+	// ends from one time on and before another, soonest first. What is revoked does
+	// not count.
 	Expiring(ctx context.Context, from, before time.Time, limit int) ([]Certificate, error)
 	User(ctx context.Context, domain, name string) (User, error)
 	Users(ctx context.Context, domain string) ([]User, error)

@@ -136,6 +136,12 @@ func (a *api) register(h huma.API) {
 	huma.Register(h, post("grant-client", "/domains/{domain}/clients/{name}/grant", "Give a client another role", http.StatusNoContent), a.grantClient)
 	huma.Register(h, post("grant-user", "/domains/{domain}/users/{name}/grant", "Give a user another role", http.StatusNoContent), a.grantUser)
 
+	huma.Register(h, post("change-identities", "/domains/{domain}/clients/{name}/identities", "Say which certificates of other authorities mean a client", http.StatusOK), a.changeIdentities)
+	huma.Register(h, get("list-trusts", "/trusts", "List the authorities that a domain trusts, or all"), a.trusts)
+	huma.Register(h, post("add-trust", "/trusts", "Accept certificates of another authority for clients of a domain", http.StatusNoContent), a.addTrust)
+	huma.Register(h, post("remove-trust", "/domains/{domain}/trusts/{name}/remove", "End a trust", http.StatusNoContent), a.removeTrust)
+	huma.Register(h, post("set-revocation-lists", "/domains/{domain}/trusts/{name}/crl", "Give a trust new revocation lists", http.StatusNoContent), a.setRevocationLists)
+
 	huma.Register(h, post("create-user", "/users", "Create a KMIP user with a password", http.StatusCreated), a.createUser)
 
 	huma.Register(h, get("list-keys", "/keys", "List the objects of a domain, newest first"), a.keys)

@@ -43,6 +43,7 @@ func (a *api) listed(d custody.ClientDetails) Client {
 type ClientDetails struct {
 	Client
 	Settings     ClientSettings      `json:"settings"`
+	Identities   []ClientIdentity    `json:"identities" doc:"what certificates of other authorities say of it"`
 	Certificates []ClientCertificate `json:"certificates"`
 }
 
@@ -84,7 +85,7 @@ func (a *api) showClient(ctx context.Context, in *member) (*body[ClientDetails],
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	out := &body[ClientDetails]{ClientDetails{Client: a.listed(d), Settings: settingsOf(d.Settings), Certificates: []ClientCertificate{}}}
+	out := &body[ClientDetails]{ClientDetails{Client: a.listed(d), Settings: settingsOf(d.Settings), Identities: identitiesOf(d.Settings.Identities), Certificates: []ClientCertificate{}}}
 	for _, c := range d.Certificates {
 		out.Body.Certificates = append(out.Body.Certificates, certificateOf(c))
 	}

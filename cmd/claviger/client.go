@@ -39,7 +39,7 @@ func clientCommand() *cli.Command {
 				Action: listClients,
 			},
 			setClientCommand(), showClientCommand(), grantCommand("client"),
-			issueCommand(), revokeCertificateCommand(), tokenCommand(), enrollCommand(), renewCommand(),
+			identityCommand(), pinCommand(), issueCommand(), revokeCertificateCommand(), tokenCommand(), enrollCommand(), renewCommand(),
 			{Name: "revoke", Usage: "end the access of a client", ArgsUsage: "NAME", Flags: []cli.Flag{domainFlag()}, Action: revokeClient},
 		},
 	}

@@ -193,6 +193,9 @@ func printClient(c *cli.Context, d api.ClientDetails) error {
 		rows = append(rows, []string{"revoked", stamp(*d.Revoked)})
 	}
 	rows = append(rows, settingRows(d.Settings)[1:]...)
+	for _, i := range d.Identities {
+		rows = append(rows, []string{"identity: " + i.Kind, i.Value})
+	}
 	if err := printTable(c, d, []string{"client", "value"}, rows); err != nil {
 		return err
 	}

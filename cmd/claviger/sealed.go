@@ -50,9 +50,15 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // config is a tls.Config that follows the state.
 func (d *door) config() *tls.Config {
 	return &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		NextProtos:         []string{"h2", "http/1.1"},
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return d.now.Load().tls, nil },
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"},
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			c := d.now.Load().tls
+			if c.GetConfigForClient != nil {
+				return c.GetConfigForClient(hello)
+			}
+			return c, nil
+		},
 	}
 }
 
@@ -158,7 +164,11 @@ const nodeFolder = "node"
 // start, or one that nobody has signed.
 func (c *core) sealedTLS(ctx context.Context) (*tls.Config, error) {
 	folder := filepath.Join(c.cfg.PKI.Dir, nodeFolder)
-	pair, err := tls.LoadX509KeyPair(filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem"))
+	cert, key := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	if c.cfg.PKI.Certificate != "" {
+		cert, key = c.cfg.PKI.Certificate, c.cfg.PKI.Key
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		authority, aerr := pki.NewAuthority("Claviger node that has never been unsealed", time.Now())
 		if aerr != nil {

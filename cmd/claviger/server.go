@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -112,7 +111,11 @@ func (c *core) serveUnsealed(ctx context.Context, g *errgroup.Group, https *door
 		}
 		l.kmip = k
 	}
-	conf, err := c.tlsConfig(ctx)
+	node := c.nodeCertificate()
+	if err := node.open(ctx); err != nil {
+		return err
+	}
+	also, err := listenAlso(ctx, c.cfg)
 	if err != nil {
 		return err
 	}
@@ -126,13 +129,18 @@ func (c *core) serveUnsealed(ctx context.Context, g *errgroup.Group, https *door
 	})
 	kmipServer := server.New(server.Config{
 		Operations: operations,
-		Custody:    c.custody, TLS: conf, Log: c.log, Limits: limits, MaxConnections: c.cfg.KMIP.MaxConnections, ProxyProtocol: c.cfg.KMIP.ProxyProtocol,
+		Custody:    c.custody, TLS: c.doorTLS(node, c.cfg.KMIP.TLS, tls.RequireAndVerifyClientCert), Log: c.log, Limits: limits, MaxConnections: c.cfg.KMIP.MaxConnections, ProxyProtocol: c.cfg.KMIP.ProxyProtocol,
 	})
-	httpConf := conf.Clone()
-	httpConf.ClientAuth = tls.VerifyClientCertIfGiven // /health asks for none
 	https.follow(kmipServer.HTTPState)
-	https.open(c.handler(kmipServer), httpConf)
+	https.open(c.handler(kmipServer), c.doorTLS(node, c.cfg.HTTPS.TLS, tls.VerifyClientCertIfGiven)) // /health asks for none
 	g.Go(func() error { return kmipServer.Serve(l.kmip) })
+	for i, extra := range c.cfg.KMIP.Also {
+		c.log.InfoContext(ctx, "also listening", "kmip", also[i].Addr().String(), "tls", extra.TLS)
+		g.Go(func() error {
+			return kmipServer.ServeDoor(also[i], server.Door{TLS: c.doorTLS(node, extra.TLS, tls.RequireAndVerifyClientCert), ProxyProtocol: extra.ProxyProtocol})
+		})
+	}
+	g.Go(func() error { node.watch(ctx); return nil })
 	g.Go(func() error { c.custody.Run(ctx); return nil })
 	g.Go(func() error { operations.Work(ctx); return nil })
 	g.Go(func() error {
@@ -152,30 +160,4 @@ func (c *core) name() string {
 		return c.cfg.KMIP.Names[0]
 	}
 	return "claviger"
-}
-
-// tlsConfig issues a certificate for this node and trusts clients of the
-// installation's authority.
-func (c *core) tlsConfig(ctx context.Context) (*tls.Config, error) {
-	authority, err := c.custody.Authority(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("certification authority: %w; has `claviger init` been run on this store?", err)
-	}
-	issued, err := authority.IssueServer(c.cfg.KMIP.Names, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	if err := c.keepNodeCertificate(issued, authority); err != nil {
-		c.log.WarnContext(ctx, "the node's certificate could not be kept; while sealed the node will show one that nobody has signed", "error", err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(authority.Certificate)
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		ClientAuth: tls.RequireAndVerifyClientCert,
-		ClientCAs:  pool,
-		Certificates: []tls.Certificate{{
-			Certificate: [][]byte{issued.Certificate.Raw, authority.Certificate.Raw}, PrivateKey: issued.Key, Leaf: issued.Certificate,
-		}},
-	}, nil
 }

@@ -24,6 +24,7 @@ const (
 	refusedSource   = "source"
 	refusedRate     = "rate"
 	refusedMethod   = "credential"
+	refusedTrust    = "certificate"
 	refusedUnknown  = "unknown"
 )
 
@@ -34,6 +35,13 @@ type clientIdentity struct {
 	settings  ClientSettings
 	notAfter  time.Time // of the certificate
 	revoked   bool      // the client, or the certificate
+	refused   error     // what else is against the certificate
+	again     time.Time // when it may have changed by itself; zero: never
+}
+
+// current reports whether what is known may still be so.
+func (k *clientIdentity) current(now time.Time) bool {
+	return k == nil || k.again.IsZero() || now.Before(k.again)
 }
 
 // admits is nil when the client may come now and from there; else the failure and
@@ -44,6 +52,8 @@ func (k *clientIdentity) admits(now time.Time, source netip.Addr) (string, error
 		return refusedRevoked, kmip.Fail(kmip.KindNotAuthenticated, "the client or its certificate is revoked")
 	case !k.notAfter.IsZero() && !now.Before(k.notAfter):
 		return refusedExpired, kmip.Fail(kmip.KindNotAuthenticated, "the certificate has expired; renew it")
+	case k.refused != nil:
+		return refusedTrust, k.refused
 	case k.settings.Disabled:
 		return refusedDisabled, kmip.Fail(kmip.KindNotAuthenticated, "the client is disabled")
 	case !k.settings.Expires.IsZero() && !now.Before(k.settings.Expires):

@@ -30,6 +30,8 @@ type ClientSettings struct {
 	Connections int `json:"connections,omitempty"`
 	// Credential: its certificate alone is not enough.
 	Credential bool `json:"credential,omitempty"`
+	// Identities are what certificates of other authorities say of it.
+	Identities []ClientIdentity `json:"identities,omitempty"`
 }
 
 // Bounds of settings.

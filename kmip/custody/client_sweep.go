@@ -15,7 +15,7 @@ import (
 const settingClients = "clients.mark"
 
 // clientRecords are the kinds of records on which the access of clients depends.
-var clientRecords = map[string]bool{recordClient: true}
+var clientRecords = map[string]bool{recordClient: true, recordIdentity: true, recordTrust: true}
 
 // marked adds a new mark to a change that can take the access of a client away.
 func marked(c store.Change) store.Change {
@@ -50,6 +50,7 @@ func (s *Service) RefreshClients(ctx context.Context) error {
 	if !bytes.Equal(mark, s.identities.mark) {
 		s.identities.known, s.identities.mark = nil, mark
 		s.identities.times++
+		s.trusts.expire()
 	}
 	return nil
 }

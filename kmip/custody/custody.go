@@ -91,6 +91,9 @@ type Service struct {
 	rates        rateTable
 	refusals     refusalTable
 	enrolments   enrolmentTable
+	trusts       trustTable
+	ocsp         ocspTable
+	crls         crlTable
 	passwords    passwordCache
 	streams      streamTable
 	standings    standingCache

@@ -36,6 +36,7 @@ func (s *Service) Run(ctx context.Context) {
 		if err := s.CompleteDestructions(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "destructions whose waiting period is over could not be completed; it will be tried again", "error", err)
 		}
+		s.tendLists(ctx)
 		if err := s.removeExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "expired records could not be removed", "error", err)
 		}

@@ -95,7 +95,7 @@ func (s *Service) identify(ctx context.Context, p Presented, ttl time.Duration) 
 	cached, ok := s.identities.known[fingerprint]
 	times := s.identities.times
 	s.identities.mu.Unlock()
-	if ok && now.Before(cached.until.Add(ttl-identityTTL)) {
+	if ok && now.Before(cached.until.Add(ttl-identityTTL)) && cached.identity.current(now) {
 		return cached.identity, cached.err
 	}
 	k, err := s.findClient(ctx, p, sum)
@@ -121,7 +121,7 @@ func (s *Service) findClient(ctx context.Context, p Presented, fingerprint []byt
 	c, cert, err := s.store.ClientByFingerprint(ctx, fingerprint)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil, kmip.Fail(kmip.KindNotAuthenticated, "the certificate belongs to no client")
+		return s.findExternal(ctx, p, fingerprint)
 	case err != nil:
 		return nil, err
 	}

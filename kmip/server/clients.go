@@ -35,6 +35,9 @@ type guest struct {
 // requests are answered, so that it can be told why.
 func (s *Server) welcome(ctx context.Context, g *guest) bool {
 	v, _, err := s.c.Custody.Identify(ctx, g.presented)
+	if err != nil {
+		s.c.Log.Info("a client may not come", "client", v.Client, "peer", g.presented.Source, "certificate", g.presented.Certificates[0].Subject.String(), "reason", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.guests[g] = struct{}{}

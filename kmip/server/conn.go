@@ -23,14 +23,16 @@ type conn struct {
 	in     []byte // request, cleared after use
 	out    []byte // response, cleared after use
 	reader messageReader
+	// proxied: a load balancer says first who is behind it.
+	proxied bool
 
 	mu       sync.Mutex
 	busy     bool // guarded by mu: a request is being processed
 	draining bool // guarded by mu
 }
 
-func newConn(s *Server, raw net.Conn) *conn {
-	c := &conn{raw: raw, stream: tls.Server(raw, s.c.TLS)}
+func newConn(s *Server, raw net.Conn, d Door) *conn {
+	c := &conn{raw: raw, stream: tls.Server(raw, d.TLS), proxied: d.ProxyProtocol}
 	c.caller = caller{s: s, peer: raw.RemoteAddr().String(), tls: c.stream, mayTurn: true}
 	c.reader = messageReader{conn: c.stream, t: s.c.Timeouts, stopped: c.stopped}
 	return c
@@ -117,7 +119,7 @@ func (c *conn) serve() {
 
 // introduce reads who is behind the load balancer, where there is one.
 func (c *conn) introduce() error {
-	if !c.s.c.ProxyProtocol {
+	if !c.proxied {
 		return nil
 	}
 	if err := c.raw.SetReadDeadline(time.Now().Add(c.s.c.Timeouts.Handshake)); err != nil {

@@ -65,23 +65,23 @@ type Config struct {
 	ProxyProtocol bool
 }
 
-// Server serves KMIP. Serve may be called once.
+// Server serves KMIP. Serve and ServeDoor may be called for several listeners.
 type Server struct {
 	c          Config
 	handshakes chan struct{}
 	base       context.Context //nolint:containedctx // of all connections, from Serve to the end of Shutdown
 	cancel     context.CancelFunc
 
-	mu       sync.Mutex
-	listener net.Listener        // guarded by mu
-	conns    map[*conn]struct{}  // guarded by mu
-	guests   map[*guest]struct{} // whose connections they are; guarded by mu
-	https    map[net.Conn]*guest // those of HTTPS; guarded by mu
-	clients  map[string]int      // connections of each client; guarded by mu
-	watched  sync.Once           // begins watchClients
-	requests int                 // over HTTPS, being processed; guarded by mu
-	draining bool                // guarded by mu
-	wg       sync.WaitGroup      // connections and requests over HTTPS
+	mu        sync.Mutex
+	listeners []net.Listener      // guarded by mu
+	conns     map[*conn]struct{}  // guarded by mu
+	guests    map[*guest]struct{} // whose connections they are; guarded by mu
+	https     map[net.Conn]*guest // those of HTTPS; guarded by mu
+	clients   map[string]int      // connections of each client; guarded by mu
+	watched   sync.Once           // begins watchClients
+	requests  int                 // over HTTPS, being processed; guarded by mu
+	draining  bool                // guarded by mu
+	wg        sync.WaitGroup      // connections and requests over HTTPS
 }
 
 // New makes a Server.
@@ -101,14 +101,26 @@ func New(c Config) *Server {
 	return s
 }
 
+// Door is how connections of a listener begin.
+type Door struct {
+	TLS           *tls.Config
+	ProxyProtocol bool
+}
+
 // Serve accepts connections until Shutdown; it then returns nil.
 func (s *Server) Serve(l net.Listener) error {
+	return s.ServeDoor(l, Door{s.c.TLS, s.c.ProxyProtocol})
+}
+
+// ServeDoor is Serve for a listener with a TLS of its own. All listeners share the
+// bounds of the server.
+func (s *Server) ServeDoor(l net.Listener, d Door) error {
 	s.mu.Lock()
 	if s.draining {
 		s.mu.Unlock()
 		return l.Close()
 	}
-	s.listener = l
+	s.listeners = append(s.listeners, l)
 	s.mu.Unlock()
 	s.watched.Do(func() { go s.watchClients() })
 	for {
@@ -128,7 +140,7 @@ func (s *Server) Serve(l net.Listener) error {
 			}
 			return err
 		}
-		c := s.add(raw)
+		c := s.add(raw, d)
 		if c == nil {
 			_ = raw.Close() // over the bound
 			continue
@@ -143,7 +155,7 @@ func (s *Server) isDraining() bool {
 	return s.draining
 }
 
-func (s *Server) add(raw net.Conn) *conn {
+func (s *Server) add(raw net.Conn, d Door) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining || len(s.conns)+s.requests >= s.c.MaxConnections {
@@ -152,7 +164,7 @@ func (s *Server) add(raw net.Conn) *conn {
 		}
 		return nil
 	}
-	c := newConn(s, raw)
+	c := newConn(s, raw, d)
 	s.conns[c] = struct{}{}
 	s.wg.Add(1)
 	return c
@@ -198,8 +210,8 @@ func (s *Server) Open() int {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
-	if s.listener != nil {
-		_ = s.listener.Close()
+	for _, l := range s.listeners {
+		_ = l.Close()
 	}
 	for c := range s.conns {
 		c.drain()

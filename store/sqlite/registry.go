@@ -30,7 +30,7 @@ const (
 	sqlExpiring = `select ` + certificateColumns + ` from certificate t join client c on c.domain = t.domain and c.name = t.client
 		where t.not_after >= ?1 and t.not_after < ?2 and t.revoked is null and c.revoked is null
 		and not exists (select 1 from certificate o where o.domain = t.domain and o.client = t.client and o.revoked is null
-			and o.not_after >= ?2)
+			and (o.not_after > t.not_after or o.not_after = t.not_after and o.fingerprint > t.fingerprint))
 		order by t.not_after, t.fingerprint limit ?3`
 
 	sqlUser  = `select ` + userColumns + ` from app_user where domain = ? and name = ?`

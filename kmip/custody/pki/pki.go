@@ -8,6 +8,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -127,6 +128,18 @@ func (a *Authority) IssueClientFor(key crypto.PublicKey, name string, unit []str
 // IssueServer makes a certificate for a server with the given host names and
 // addresses; localhost and the loopback addresses are always among them.
 func (a *Authority) IssueServer(names []string, now time.Time) (*Issued, error) {
+	return a.issue(serverTemplate(names), now)
+}
+
+// IssueServerFor is IssueServer for an RSA key, which may also transport keys: for
+// peers that know nothing else.
+func (a *Authority) IssueServerFor(key *rsa.PublicKey, names []string, now time.Time) (*x509.Certificate, error) {
+	t := serverTemplate(names)
+	t.KeyUsage = x509.KeyUsageKeyEncipherment
+	return a.sign(t, key, now)
+}
+
+func serverTemplate(names []string) *x509.Certificate {
 	t := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "claviger"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -143,7 +156,7 @@ func (a *Authority) IssueServer(names []string, now time.Time) (*Issued, error) 
 			t.DNSNames = append(t.DNSNames, n)
 		}
 	}
-	return a.issue(t, now)
+	return t
 }
 
 func (a *Authority) issue(t *x509.Certificate, now time.Time) (*Issued, error) {
@@ -170,7 +183,7 @@ func (a *Authority) sign(t *x509.Certificate, key crypto.PublicKey, now time.Tim
 	if t.NotAfter.After(a.Certificate.NotAfter) {
 		t.NotAfter = a.Certificate.NotAfter
 	}
-	t.KeyUsage = x509.KeyUsageDigitalSignature
+	t.KeyUsage |= x509.KeyUsageDigitalSignature
 	der, err := x509.CreateCertificate(rand.Reader, t, a.Certificate, key, a.key)
 	if err != nil {
 		return nil, err

@@ -128,21 +128,41 @@ func (t Token) Name() string {
 // KMIP is the listener for clients.
 type KMIP struct {
 	Listen         string   `toml:"listen"`
+	TLS            string   `toml:"tls"` // "modern", "compatible" (also when empty) or "legacy"
 	Names          []string `toml:"names"`
 	Interop        bool     `toml:"interop"`
 	ProxyProtocol  bool     `toml:"proxy_protocol"` // PROXY v2 from a load balancer
 	MaxMessage     int      `toml:"max_message"`    // bytes; 1 MiB when 0
 	MaxConnections int      `toml:"max_connections"`
+	Also           []Also   `toml:"also"`
 }
+
+// Also is one more listener for clients, with a TLS of its own.
+type Also struct {
+	Listen        string `toml:"listen"`
+	TLS           string `toml:"tls"`
+	ProxyProtocol bool   `toml:"proxy_protocol"`
+}
+
+// Profiles of TLS.
+const (
+	TLSModern     = "modern"     // 1.3
+	TLSCompatible = "compatible" // 1.2 with ECDHE and AES-GCM, and 1.3
+	TLSLegacy     = "legacy"     // also CBC, and key transport by RSA
+)
 
 // HTTPS is the listener for administration and health.
 type HTTPS struct {
 	Listen string `toml:"listen"`
+	TLS    string `toml:"tls"`
 }
 
-// PKI is the folder with certificates for people to take.
+// PKI is the folder with certificates for people to take, and the certificate of
+// the node where that is the operator's.
 type PKI struct {
-	Dir string `toml:"dir"`
+	Dir         string `toml:"dir"`
+	Certificate string `toml:"certificate"` // file, PEM, with its chain
+	Key         string `toml:"key"`         // file, PEM
 }
 
 // Log says what is logged.
@@ -258,8 +278,9 @@ func override(v reflect.Value, prefix string, env func(string) (string, bool)) e
 			}
 			continue
 		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
+			first := strings.ToUpper(f.Type().Elem().Field(0).Tag.Get("toml"))
 			for { // those that the file does not have
-				if _, ok := env(fmt.Sprintf("%s_%d_MODULE", name, f.Len())); !ok {
+				if _, ok := env(fmt.Sprintf("%s_%d_%s", name, f.Len(), first)); !ok {
 					break
 				}
 				f.Set(reflect.Append(f, reflect.Zero(f.Type().Elem())))
@@ -336,6 +357,12 @@ func (c Config) check() error {
 	if c.PKI.Dir == "" {
 		return errors.New("pki.dir is missing")
 	}
+	if (c.PKI.Certificate == "") != (c.PKI.Key == "") {
+		return errors.New("pki.certificate and pki.key are given together, or neither")
+	}
+	if err := c.checkTLS(); err != nil {
+		return err
+	}
 	if err := c.Root.check(); err != nil {
 		return err
 	}
@@ -346,6 +373,29 @@ func (c Config) check() error {
 	case "debug", "info", "warn", "error":
 	default:
 		return fmt.Errorf("log.level %q is none of debug, info, warn, error", c.Log.Level)
+	}
+	return nil
+}
+
+// checkTLS checks the profiles of all listeners, and the further ones.
+func (c Config) checkTLS() error {
+	profiles := map[string]string{"kmip.tls": c.KMIP.TLS, "https.tls": c.HTTPS.TLS}
+	for i, a := range c.KMIP.Also {
+		key := fmt.Sprintf("kmip.also, number %d: ", i+1)
+		if _, _, err := net.SplitHostPort(a.Listen); err != nil {
+			return fmt.Errorf("%slisten: %q is not an address with a port", key, a.Listen)
+		}
+		profiles[key+"tls"] = a.TLS
+	}
+	for key, p := range profiles {
+		switch p {
+		case "", TLSModern, TLSCompatible, TLSLegacy:
+		default:
+			return fmt.Errorf("%s is %q; it is %q, %q or %q", key, p, TLSModern, TLSCompatible, TLSLegacy)
+		}
+	}
+	if c.HTTPS.TLS == TLSLegacy {
+		return errors.New("https.tls: administrators and browsers need no legacy TLS; it is for kmip")
 	}
 	return nil
 }
