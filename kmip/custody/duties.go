@@ -12,57 +12,56 @@ import (
 // dutyInterval is how often a node looks for what has expired.
 const dutyInterval = 10 * time.Second
 
-// Run does what custody does without being asked: it removes records that have
-// expired, and streams that nobody continues, ends destructions whose waiting
-// period is over, rotates objects whose time is over, and keeps the policies fresh.
-// It returns when ctx ends. Every
-// node may run it.
+// duty is something that custody does without being asked. Every node may do it.
+type duty struct {
+	do     func(context.Context) error
+	failed string // what did not happen, for the log
+}
+
+func (s *Service) duties() []duty {
+	return []duty{
+		{s.takeJobs, "jobs could not be taken over"},
+		{s.removeResidents, "keys that no object has any more could not be removed from a token"},
+		{s.sealer.Complete, "a token lacks copies of domain keys"},
+		{s.CompleteDestructions, "destructions whose waiting period is over could not be completed"},
+		{s.removeExpired, "expired records could not be removed"},
+		{s.EndApprovals, "requests for approval could not be ended"},
+		{s.EndBreakGlass, "break-glass could not be closed"},
+		{s.RotateDue, "objects could not be rotated"},
+	}
+}
+
+// Run does the duties again and again until ctx ends, and beside them what must not
+// wait for them or make them wait: it keeps the policies fresh, and the revocation
+// lists of other authorities.
 func (s *Service) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { s.watchPolicies(ctx) })
-	t := time.NewTicker(dutyInterval)
+	wg.Go(func() { every(ctx, dutyInterval, func() { s.FetchRevocationLists(ctx) }) })
+	every(ctx, dutyInterval, func() {
+		s.streams.expire(s.now())
+		for _, d := range s.duties() {
+			if err := d.do(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, d.failed+"; it will be tried again", "error", err)
+			}
+		}
+	})
+	s.streams.close()
+	s.stopJobs()
+}
+
+// every does something at once and at every interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func()) {
+	t := time.NewTicker(interval)
 	defer t.Stop()
 	for {
-		s.tendHierarchy(ctx)
+		do()
 		select {
 		case <-ctx.Done():
-			s.streams.close()
-			s.stopJobs()
 			return
 		case <-t.C:
 		}
-		s.streams.expire(s.now())
-		if err := s.CompleteDestructions(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "destructions whose waiting period is over could not be completed; it will be tried again", "error", err)
-		}
-		s.tendLists(ctx)
-		if err := s.removeExpired(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "expired records could not be removed", "error", err)
-		}
-		if err := s.EndApprovals(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "requests for approval could not be ended; it will be tried again", "error", err)
-		}
-		if err := s.EndBreakGlass(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "break-glass could not be closed; it will be tried again", "error", err)
-		}
-		if err := s.RotateDue(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "objects could not be rotated; it will be tried again", "error", err)
-		}
-	}
-}
-
-// tendHierarchy takes over jobs that nobody works on, and makes the copies of
-// domain keys that tokens lack because they were away.
-func (s *Service) tendHierarchy(ctx context.Context) {
-	if err := s.takeJobs(ctx); err != nil && ctx.Err() == nil {
-		s.log.WarnContext(ctx, "jobs could not be taken over; it will be tried again", "error", err)
-	}
-	if err := s.removeResidents(ctx); err != nil && ctx.Err() == nil {
-		s.log.WarnContext(ctx, "keys that no object has any more could not be removed from a token; it will be tried again", "error", err)
-	}
-	if err := s.sealer.Complete(ctx); err != nil && ctx.Err() == nil {
-		s.log.WarnContext(ctx, "a token lacks copies of domain keys; it will be tried again", "error", err)
 	}
 }
 

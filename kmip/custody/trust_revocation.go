@@ -163,7 +163,6 @@ const (
 // crlTable says when this node fetches revocation lists.
 type crlTable struct {
 	mu   sync.Mutex
-	busy bool                 // guarded by mu
 	next map[string]time.Time // by trust; guarded by mu
 }
 
@@ -202,23 +201,6 @@ func (c *crlTable) set(t *Trust, next time.Time) {
 		c.next = map[string]time.Time{}
 	}
 	c.next[c.key(t)] = next
-}
-
-// tendLists fetches in the background, so that a server that hangs holds up nothing
-// else.
-func (s *Service) tendLists(ctx context.Context) {
-	s.crls.mu.Lock()
-	defer s.crls.mu.Unlock()
-	if s.crls.busy {
-		return
-	}
-	s.crls.busy = true
-	go func() {
-		s.FetchRevocationLists(ctx)
-		s.crls.mu.Lock()
-		defer s.crls.mu.Unlock()
-		s.crls.busy = false
-	}()
 }
 
 func (s *Service) fetchList(ctx context.Context, trust *Trust) error {
