@@ -43,7 +43,7 @@ func (s *Service) Run(ctx context.Context) {
 		s.streams.expire(s.now())
 		for _, d := range s.duties() {
 			if err := d.do(ctx); err != nil && ctx.Err() == nil {
-				s.log.WarnContext(ctx, d.failed+"; it will be tried again", "error", err)
+				s.log.WarnContext(ctx, "a duty could not be done; it will be tried again", "what", d.failed, "error", err)
 			}
 		}
 	})
