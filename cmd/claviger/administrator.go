@@ -32,6 +32,8 @@ func administratorCommand() *cli.Command {
 			{Name: "list", Usage: "list the administrators", Action: listAdministrators},
 			{Name: "renew", Usage: "get a new certificate for yourself; the old one ends", Flags: []cli.Flag{out}, Action: renewCertificate},
 			{Name: "revoke", Usage: "end the access of an administrator", ArgsUsage: "NAME", Action: revokeAdministrator},
+			{Name: "sessions", Usage: "list the sessions of those who logged in by an identity provider", Action: listSessions},
+			{Name: "end-session", Usage: "end a session", ArgsUsage: "ID", Action: endSession},
 		},
 	}
 }

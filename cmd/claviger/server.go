@@ -130,7 +130,11 @@ func (c *core) serveUnsealed(ctx context.Context, g *errgroup.Group, https *door
 	})
 	httpConf := conf.Clone()
 	httpConf.ClientAuth = tls.VerifyClientCertIfGiven // /health asks for none
-	https.open(c.handler(kmipServer), httpConf)
+	handler, err := c.handler(kmipServer)
+	if err != nil {
+		return err
+	}
+	https.open(handler, httpConf)
 	g.Go(func() error { return kmipServer.Serve(l.kmip) })
 	g.Go(func() error { c.custody.Run(ctx); return nil })
 	g.Go(func() error { operations.Work(ctx); return nil })
