@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"crypto"
 	"time"
 
+	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/custody/pki"
 	"github.com/claviger/claviger/store"
@@ -27,6 +29,24 @@ type Administrators struct {
 type NewAdministrator struct {
 	Name string `json:"name" minLength:"1" maxLength:"63"`
 	Role string `json:"role" enum:"system,security-officer,auditor,administrator" doc:"for ever; administrator (all roles) only until the first administrator has ended"`
+	CertificateRequest
+}
+
+// CertificateRequest says for which key a certificate is.
+type CertificateRequest struct {
+	Request string `json:"request,omitempty" maxLength:"16384" doc:"PEM of a PKCS#10 request, whose key is meant; a new key when absent"`
+}
+
+// key is the key of the request; nil when there is none.
+func (r CertificateRequest) key() (crypto.PublicKey, error) {
+	if r.Request == "" {
+		return nil, nil //nolint:nilnil // documented
+	}
+	key, err := pki.Request([]byte(r.Request))
+	if err != nil {
+		return nil, kmip.Fail(kmip.KindInvalidField, "%s", err)
+	}
+	return key, nil
 }
 
 // IssuedAdministrator is an administrator with a new certificate. The key is not
@@ -34,7 +54,7 @@ type NewAdministrator struct {
 type IssuedAdministrator struct {
 	Administrator Administrator `json:"administrator"`
 	Certificate   string        `json:"certificate" doc:"PEM"`
-	Key           string        `json:"key" doc:"PEM, PKCS#8, not encrypted"`
+	Key           string        `json:"key,omitempty" doc:"PEM, PKCS#8, not encrypted; absent when the request had one"`
 	Authority     string        `json:"authority" doc:"PEM of the certification authority"`
 	Ended         []string      `json:"ended,omitempty" doc:"administrators with all roles who ended with it"`
 }
@@ -47,9 +67,11 @@ func (a *api) issuedAdministrator(ctx context.Context, made *custody.NewAdminist
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	key, err := made.Issued.KeyPEM()
-	if err != nil {
-		return nil, a.problem(ctx, err)
+	var key []byte
+	if made.Issued.Key != nil {
+		if key, err = made.Issued.KeyPEM(); err != nil {
+			return nil, a.problem(ctx, err)
+		}
 	}
 	return &body[IssuedAdministrator]{IssuedAdministrator{
 		Administrator: administratorOf(made.Administrator), Certificate: string(pki.CertificatePEM(made.Issued.Certificate)), Key: string(key),
@@ -70,12 +92,27 @@ func (a *api) administrators(ctx context.Context, _ *struct{}) (*body[Administra
 }
 
 func (a *api) createAdministrator(ctx context.Context, in *body[NewAdministrator]) (*body[IssuedAdministrator], error) {
-	made, err := a.Custody.CreateAdministrator(ctx, a.scope(ctx, ""), in.Body.Name, in.Body.Role)
+	key, err := in.Body.key()
+	if err != nil {
+		return nil, a.problem(ctx, err)
+	}
+	made, err := a.Custody.CreateAdministrator(ctx, a.scope(ctx, ""), in.Body.Name, in.Body.Role, key)
 	return a.issuedAdministrator(ctx, made, err)
 }
 
-func (a *api) renewCertificate(ctx context.Context, _ *struct{}) (*body[IssuedAdministrator], error) {
-	made, err := a.Custody.RenewCertificate(ctx, a.scope(ctx, ""))
+type renewInput struct {
+	Body *CertificateRequest
+}
+
+func (a *api) renewCertificate(ctx context.Context, in *renewInput) (*body[IssuedAdministrator], error) {
+	var key crypto.PublicKey
+	if in.Body != nil {
+		var err error
+		if key, err = in.Body.key(); err != nil {
+			return nil, a.problem(ctx, err)
+		}
+	}
+	made, err := a.Custody.RenewCertificate(ctx, a.scope(ctx, ""), key)
 	return a.issuedAdministrator(ctx, made, err)
 }
 

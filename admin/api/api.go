@@ -4,9 +4,9 @@
 // (RFC 9457); it decides nothing. No route leads to key material.
 //
 // Everything under /api/v1, the description too, is for administrators, who
-// present their certificate in TLS, but for break-glass, which custodians open by
-// their codes. /enroll takes a token, /client/v1/renew the certificate of a client.
-// /health is open and says one word.
+// present their certificate in TLS or the token of a session, but for break-glass,
+// which custodians open by their codes, and for logging in. /enroll takes a token,
+// /client/v1/renew the certificate of a client. /health is open and says one word.
 package api
 
 import (
@@ -33,6 +33,7 @@ type Config struct {
 	Health  func(ctx context.Context) error
 	Gate    ops.Gate     // nil: there is nothing to unseal
 	Metrics http.Handler // nil: there are none
+	OIDC    *auth.OIDC   // nil: there is no identity provider
 	Log     *slog.Logger
 	Version string
 	Now     func() time.Time // time.Now when nil
@@ -62,6 +63,8 @@ func New(c Config) http.Handler {
 		open.Handle("GET /metrics", auth.Require(c.Custody, a.deny, c.Metrics))
 	}
 	open.Handle("POST /api/v1/break-glass/open", bounded(http.HandlerFunc(a.openBreakGlass))) // for when nobody has a certificate
+	open.Handle("GET /api/v1/login", http.HandlerFunc(a.provider))                            // and to log in
+	open.Handle("POST /api/v1/login", bounded(http.HandlerFunc(a.login)))
 	open.Handle("/api/v1/", auth.Require(c.Custody, a.deny, bounded(routes)))
 	return open
 }
@@ -69,9 +72,9 @@ func New(c Config) http.Handler {
 // description configures the API and its OpenAPI document.
 func description(version string) huma.Config {
 	conf := huma.DefaultConfig("Claviger administration", version)
-	conf.Info.Description = "Administration of a Claviger node. Authentication is by the client certificate of an administrator (mutual TLS). No key material is reachable here."
-	conf.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"mutualTLS": {Type: "mutualTLS"}}
-	conf.Security = []map[string][]string{{"mutualTLS": {}}}
+	conf.Info.Description = "Administration of a Claviger node. Authentication is by the client certificate of an administrator (mutual TLS), or the token of a session. No key material is reachable here."
+	conf.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"mutualTLS": {Type: "mutualTLS"}, "session": {Type: "http", Scheme: "bearer"}}
+	conf.Security = []map[string][]string{{"mutualTLS": {}}, {"session": {}}}
 	conf.OpenAPIPath, conf.DocsPath, conf.SchemasPath = "/api/v1/openapi", "", ""
 	conf.CreateHooks = nil // no $schema fields in answers
 	conf.RejectUnknownQueryParameters = true
@@ -157,6 +160,10 @@ func (a *api) register(h huma.API) {
 	huma.Register(h, post("create-administrator", "/administrators", "Create an administrator and issue its certificate", http.StatusCreated), a.createAdministrator)
 	huma.Register(h, post("renew-certificate", "/administrators/renew", "Issue a new certificate to the caller in the place of the old one", http.StatusCreated), a.renewCertificate)
 	huma.Register(h, post("revoke-administrator", "/administrators/{name}/revoke", "End the access of an administrator", http.StatusNoContent), a.revokeAdministrator)
+
+	huma.Register(h, get("list-sessions", "/sessions", "List the sessions that have not ended"), a.sessions)
+	huma.Register(h, post("end-session", "/sessions/{id}/end", "End a session", http.StatusNoContent), a.endSession)
+	huma.Register(h, post("logout", "/logout", "End the session that the request came with", http.StatusNoContent), a.logout)
 
 	huma.Register(h, get("break-glass", "/break-glass", "Tell how break-glass is"), a.breakGlass)
 	huma.Register(h, post("set-up-break-glass", "/break-glass/setup", "Make new break-glass codes; older ones are void", http.StatusCreated), a.setUpBreakGlass)

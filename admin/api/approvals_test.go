@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -278,4 +281,45 @@ func TestRolesSeparateAndTheFirstAdministratorEnds(t *testing.T) {
 	eve.call(http.StatusCreated, http.MethodPost, "/administrators/renew", nil, &renewed)
 	eve.call(http.StatusUnauthorized, http.MethodGet, "/status", nil, nil)
 	eve.like(renewed).call(http.StatusOK, http.MethodGet, "/status", nil, nil)
+}
+
+// A key under two names approves once.
+func TestAKeyApprovesOnce(t *testing.T) {
+	_, root := governed(t, policy.ActionDomainCreate)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := CertificateRequest{string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
+	hire := func(name string) *person {
+		var made IssuedAdministrator
+		root.call(http.StatusCreated, http.MethodPost, "/administrators", NewAdministrator{name, policy.RoleOfficer, request}, &made)
+		if made.Key != "" {
+			t.Error("a key was made")
+		}
+		made.Key = own
+		return root.like(made)
+	}
+	ann, nan := hire("ann"), hire("nan")
+	id := root.needs(http.MethodPost, "/domains", NewDomain{Name: "lab"})
+	ann.approves(http.StatusOK, id)
+	if r := nan.approves(http.StatusOK, id); r.Approved {
+		t.Errorf("one key approved twice: %+v", r.Approvals)
+	}
+	for _, bad := range []string{"x", strings.Replace(request.Request, "CERTIFICATE REQUEST", "CERTIFICATE", 2), strings.Replace(request.Request, "MI", "MJ", 1)} {
+		root.call(http.StatusBadRequest, http.MethodPost, "/administrators", NewAdministrator{"x", policy.RoleOfficer, CertificateRequest{bad}}, nil)
+		root.call(http.StatusBadRequest, http.MethodPost, "/administrators/renew", CertificateRequest{bad}, nil)
+	}
+	der[len(der)-1] ^= 1 // not signed by its key
+	unsigned := CertificateRequest{string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))}
+	root.call(http.StatusBadRequest, http.MethodPost, "/administrators", NewAdministrator{"x", policy.RoleOfficer, unsigned}, nil)
 }

@@ -2,9 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -77,22 +74,10 @@ type GivenCodes struct {
 	Hours int      `json:"hours,omitempty"` // 4 when absent
 }
 
-// maxCodesBody bounds a body with codes.
-const maxCodesBody = 16 << 10
-
 // openBreakGlass answers whoever brings codes, without a certificate.
 func (a *api) openBreakGlass(w http.ResponseWriter, r *http.Request) {
 	var in GivenCodes
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCodesBody))
-	d.DisallowUnknownFields()
-	err := d.Decode(&in)
-	if err == nil {
-		if _, err = d.Token(); errors.Is(err, io.EOF) {
-			err = nil
-		} else {
-			err = errors.Join(err, errors.New("more than one value"))
-		}
-	}
+	err := decodeOne(http.MaxBytesReader(w, r.Body, maxOpenBody), &in)
 	if err != nil || in.Hours < 0 || in.Hours > int(custody.BreakGlassLongest/time.Hour) {
 		a.deny(w, r, kmip.FailFrom(err, kmip.KindInvalidField, "the body is JSON with codes and hours, 1 to 24"))
 		return
@@ -118,7 +103,5 @@ func (a *api) openBreakGlass(w http.ResponseWriter, r *http.Request) {
 		a.deny(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusCreated)
-	_ = json.NewEncoder(w).Encode(out.Body)
+	a.answer(w, http.StatusCreated, out.Body)
 }

@@ -25,7 +25,7 @@ func TestBreakGlassNeedsCodesAndNoCertificate(t *testing.T) {
 		"no codes":      {`{"codes":[]}`, http.StatusBadRequest},
 		"too long":      {`{"codes":["x"],"hours":25}`, http.StatusBadRequest},
 		"less than now": {`{"codes":["x"],"hours":-1}`, http.StatusBadRequest},
-		"a huge body":   {`{"codes":["` + strings.Repeat("a", maxCodesBody) + `"]}`, http.StatusBadRequest},
+		"a huge body":   {`{"codes":["` + strings.Repeat("a", maxOpenBody) + `"]}`, http.StatusBadRequest},
 		"too few codes": {`{"codes":["` + codes.Codes[0] + `"]}`, http.StatusBadRequest},
 	} {
 		w := f.call(t, nil, http.MethodPost, path, c.body)

@@ -2,13 +2,12 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/claviger/claviger/admin/auth"
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/custody/pki"
@@ -25,9 +24,9 @@ const (
 // maxRequest bounds the body of a request for a certificate.
 const maxRequest = 128 << 10
 
-// CertificateRequest is what a client sends for a certificate. To enrol, its token
+// EnrolmentRequest is what a client sends for a certificate. To enrol, its token
 // stands in the header: Authorization: Bearer TOKEN.
-type CertificateRequest struct {
+type EnrolmentRequest struct {
 	CSR string `json:"csr"` // PKCS#10, PEM
 }
 
@@ -55,7 +54,7 @@ func (a *api) enroll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.certify(w, r, func(ctx context.Context, csr []byte) (custody.Enrolled, error) {
-		return a.Custody.Enrol(ctx, r.RemoteAddr, correlation(), secret.New([]byte(token)), csr)
+		return a.Custody.Enrol(ctx, r.RemoteAddr, auth.Correlation(), secret.New([]byte(token)), csr)
 	})
 }
 
@@ -66,13 +65,13 @@ func (a *api) renew(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.certify(w, r, func(ctx context.Context, csr []byte) (custody.Enrolled, error) {
-		return a.Custody.Renew(ctx, custody.Presented{Certificates: r.TLS.PeerCertificates, Source: r.RemoteAddr}, correlation(), csr)
+		return a.Custody.Renew(ctx, custody.Presented{Certificates: r.TLS.PeerCertificates, Source: r.RemoteAddr}, auth.Correlation(), csr)
 	})
 }
 
 func (a *api) certify(w http.ResponseWriter, r *http.Request, make func(context.Context, []byte) (custody.Enrolled, error)) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
-	var in CertificateRequest
+	var in EnrolmentRequest
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(&in); err != nil || in.CSR == "" {
@@ -94,12 +93,6 @@ func (a *api) certify(w http.ResponseWriter, r *http.Request, make func(context.
 		Domain: e.Client.Domain, Name: e.Client.Name, Role: e.Client.Role, NotAfter: e.Certificate.NotAfter,
 		Certificate: string(pki.CertificatePEM(e.Certificate)), Authority: string(pki.CertificatePEM(e.Authority)),
 	})
-}
-
-func correlation() string {
-	b := make([]byte, 8)
-	_, _ = rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }
 
 // NewToken asks for a token by which a client gets a certificate, once.

@@ -45,7 +45,7 @@ func (a *asked) Canonical() []byte {
 // readable are the fields of bodies that approvers see; any other may be a secret.
 var readable = map[string]bool{
 	"name": true, "role": true, "domain": true, "mode": true, "protection": true, "reason": true, "message": true, "token": true,
-	"key": true, "shares": true, "threshold": true, "policy": true, "policies": true, "text": true, "profile": true, "comment": true,
+	"key": true, "shares": true, "threshold": true, "policy": true, "policies": true, "text": true, "profile": true, "comment": true, "request": true,
 }
 
 // Shown implements custody.Arguments.

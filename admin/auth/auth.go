@@ -1,6 +1,7 @@
-// Package auth tells who an administrator is. Today a certificate of mutual
-// TLS says so; whatever comes later (single sign-on, sessions) ends in the same
-// custody.Principal, so that nothing behind it knows the difference.
+// Package auth tells who an administrator is. A certificate of mutual TLS says so,
+// or the token of a session, which somebody gets whom an identity provider knows;
+// both end in the same custody.Principal, so that nothing behind it knows the
+// difference.
 package auth
 
 import (
@@ -23,8 +24,10 @@ type Caller struct {
 	Source    string // network address
 	TLS       string // version: "1.2", "1.3"
 	Request   string // correlation value, for log and audit
-	// Certificate is what the caller came with.
+	// Certificate is what the caller came with; nil with a session.
 	Certificate *x509.Certificate
+	// Session is the token of the session; empty without one. It is secret.
+	Session string
 	// Asked is what the request asks, for whoever has to approve it.
 	Asked custody.Arguments
 }
@@ -43,21 +46,37 @@ func From(ctx context.Context) (Caller, bool) {
 func Require(svc *custody.Service, deny func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := Caller{Source: r.RemoteAddr, Request: Correlation()}
-		p, err := administrator(svc, r, c)
+		var err error
+		if header := r.Header.Get("Authorization"); header != "" { // whatever certificate there may be
+			c.Session = bearer(header)
+			c.Principal, err = svc.AuthenticateSession(r.Context(), c.Session)
+		} else if c.Principal, err = administrator(svc, r, c); err == nil {
+			c.Certificate = r.TLS.PeerCertificates[0]
+		}
 		if err != nil {
 			deny(w, r, err)
 			return
 		}
-		c.Principal, c.Certificate = p, r.TLS.PeerCertificates[0]
-		c.TLS = strings.TrimPrefix(tls.VersionName(r.TLS.Version), "TLS ")
+		if r.TLS != nil {
+			c.TLS = strings.TrimPrefix(tls.VersionName(r.TLS.Version), "TLS ")
+		}
 		c.Asked = askedBy(r)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	})
 }
 
+// bearer is the token of an Authorization header (RFC 6750); empty when it has none.
+func bearer(header string) string {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
 func administrator(svc *custody.Service, r *http.Request, c Caller) (custody.Principal, error) {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || len(r.TLS.VerifiedChains) == 0 {
-		return custody.Principal{}, kmip.Fail(kmip.KindNotAuthenticated, "present the certificate of an administrator")
+		return custody.Principal{}, kmip.Fail(kmip.KindNotAuthenticated, "present the certificate of an administrator, or log in")
 	}
 	p, err := svc.AuthenticateAdministrator(r.Context(), r.TLS.PeerCertificates[0])
 	if err != nil {

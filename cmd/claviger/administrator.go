@@ -1,6 +1,12 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/claviger/claviger/admin/api"
+	"github.com/claviger/claviger/kmip/custody/pki"
 )
 
 func administratorCommand() *cli.Command {
@@ -25,13 +32,22 @@ func administratorCommand() *cli.Command {
 					"have a holder, the first administrator, who has all roles, ends.",
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "role", Usage: "`ROLE` for ever: system, security-officer or auditor", Required: true},
+					&cli.StringFlag{Name: "request", Usage: "`FILE` with the request of the new administrator, who keeps the key"},
 					out,
 				},
 				Action: createAdministrator,
 			},
+			{
+				Name: "request", Usage: "make your own key, and a request for others to make you an administrator", ArgsUsage: "NAME",
+				Description: "Writes key.pem and request.pem into the folder; asks no server. Hand over request.pem, for\n" +
+					"administrator create --request, and put what that writes beside your key.",
+				Flags: []cli.Flag{out}, Action: requestAdministrator,
+			},
 			{Name: "list", Usage: "list the administrators", Action: listAdministrators},
 			{Name: "renew", Usage: "get a new certificate for yourself; the old one ends", Flags: []cli.Flag{out}, Action: renewCertificate},
 			{Name: "revoke", Usage: "end the access of an administrator", ArgsUsage: "NAME", Action: revokeAdministrator},
+			{Name: "sessions", Usage: "list the sessions of those who logged in by an identity provider", Action: listSessions},
+			{Name: "end-session", Usage: "end a session", ArgsUsage: "ID", Action: endSession},
 		},
 	}
 }
@@ -48,10 +64,15 @@ func prepareContext(dir string) error {
 	return prepareFolder(dir, "")
 }
 
-// writeAdministrator writes what an administrator needs into a folder.
+// writeAdministrator writes what an administrator needs into a folder: without a key
+// when its owner has it.
 func (a *administration) writeAdministrator(dir string, made api.IssuedAdministrator) error {
 	b := bundle{Certificate: []byte(made.Certificate), Key: []byte(made.Key), Authority: []byte(made.Authority)}
-	if err := writeBundle(dir, b); err != nil {
+	if made.Key == "" {
+		if err := writeFile(filepath.Join(dir, "cert.pem"), b.Certificate, 0o644); err != nil {
+			return err
+		}
+	} else if err := writeBundle(dir, b); err != nil {
 		return err
 	}
 	if err := writeFile(filepath.Join(dir, "ca.pem"), b.Authority, 0o644); err != nil {
@@ -69,8 +90,16 @@ func createAdministrator(c *cli.Context) error {
 	if err := prepareContext(dir); err != nil {
 		return err
 	}
+	in := api.NewAdministrator{Name: c.Args().First(), Role: c.String("role")}
+	if file := c.String("request"); file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("--request: %w", err)
+		}
+		in.Request = string(b)
+	}
 	var made api.IssuedAdministrator
-	if err := a.post(c.Context, "/administrators", nil, api.NewAdministrator{Name: c.Args().First(), Role: c.String("role")}, &made); err != nil {
+	if err := a.post(c.Context, "/administrators", nil, in, &made); err != nil {
 		return err
 	}
 	if err := a.writeAdministrator(dir, made); err != nil {
@@ -83,8 +112,12 @@ func createAdministrator(c *cli.Context) error {
 			Ended  []string `json:"ended,omitempty"`
 		}{made.Administrator, dir, made.Ended})
 	}
-	if err := printLine(c, "administrator %s with the role %s created; certificate and key until %s are in %s",
-		made.Administrator.Name, made.Administrator.Role, stamp(made.Administrator.NotAfter), dir); err != nil || len(made.Ended) == 0 {
+	what := "certificate and key"
+	if in.Request != "" {
+		what = "certificate"
+	}
+	if err := printLine(c, "administrator %s with the role %s created; %s until %s in %s",
+		made.Administrator.Name, made.Administrator.Role, what, stamp(made.Administrator.NotAfter), dir); err != nil || len(made.Ended) == 0 {
 		return err
 	}
 	note(c, "set up break-glass (claviger break-glass setup), or nobody gets in when administrators are lost")
@@ -100,10 +133,15 @@ func renewCertificate(c *cli.Context) error {
 	if err := prepareContext(dir); err != nil {
 		return err
 	}
-	var made api.IssuedAdministrator
-	if err := a.post(c.Context, "/administrators/renew", nil, nil, &made); err != nil {
+	key, request, err := newRequest("")
+	if err != nil {
 		return err
 	}
+	var made api.IssuedAdministrator
+	if err := a.post(c.Context, "/administrators/renew", nil, api.CertificateRequest{Request: string(request)}, &made); err != nil {
+		return err
+	}
+	made.Key = string(key) // which has never left this machine
 	if err := a.writeAdministrator(dir, made); err != nil {
 		return fmt.Errorf("the certificate was renewed, but it is lost: %w; have another administrator made", err)
 	}
@@ -137,4 +175,36 @@ func revokeAdministrator(c *cli.Context) error {
 		return err
 	}
 	return done(c, "administrator %s revoked", name)
+}
+
+// newRequest makes a key and a request for a certificate, both in PEM form. The key
+// is secret.
+func newRequest(name string) (key, request []byte, err error) {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	if key, err = (&pki.Issued{Key: k}).KeyPEM(); err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name}}, k)
+	return key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), err
+}
+
+func requestAdministrator(c *cli.Context) error {
+	dir, name := c.String("out"), c.Args().First()
+	if err := prepareContext(dir); err != nil {
+		return err
+	}
+	key, request, err := newRequest(name)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(dir, "key.pem"), key, 0o600); err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(dir, "request.pem"), request, 0o644); err != nil {
+		return err
+	}
+	return done(c, "your key is in %s, which is yours alone; hand over %s", dir, filepath.Join(dir, "request.pem"))
 }

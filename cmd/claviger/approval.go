@@ -179,6 +179,9 @@ func approve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.session != "" {
+		return errors.New("approving needs a certificate to sign with; a session has none")
+	}
 	pair, err := tls.LoadX509KeyPair(a.conf.Cert, a.conf.Key)
 	if err != nil {
 		return fmt.Errorf("certificate and key: %w", err)

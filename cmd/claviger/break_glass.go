@@ -5,9 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -88,9 +86,7 @@ func withoutCertificate(c *cli.Context) (*administration, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &administration{conf: conf, http: &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true,
-	}}}, nil
+	return &administration{conf: conf, http: over(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool})}, nil
 }
 
 func openBreakGlass(c *cli.Context) error {

@@ -187,7 +187,7 @@ func (r certificateRequest) ask(ctx context.Context, a *administration, key cryp
 	if err != nil {
 		return made, err
 	}
-	text, err := json.Marshal(api.CertificateRequest{CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))})
+	text, err := json.Marshal(api.EnrolmentRequest{CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))})
 	if err != nil {
 		return made, err
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/claviger/claviger/admin/api"
 	"github.com/claviger/claviger/admin/auth"
+	"github.com/claviger/claviger/cmd/claviger/internal/config"
 )
 
 // serverContext says which server to administer and as whom. Paths are
@@ -32,6 +33,8 @@ type serverContext struct {
 	CA      string `toml:"ca"`
 	Cert    string `toml:"cert"`
 	Key     string `toml:"key"`
+	// Session is a file with the token of a session, in the place of Cert and Key.
+	Session string `toml:"session,omitempty"`
 }
 
 // maxAnswer bounds what is read of an answer, but for reports.
@@ -42,6 +45,7 @@ type administration struct {
 	conf    serverContext
 	http    *http.Client
 	because string // for approvers
+	session string // token; empty with a certificate
 }
 
 // administer opens the context that the command line names.
@@ -54,13 +58,38 @@ func administer(c *cli.Context) (*administration, error) {
 	if err != nil {
 		return nil, err
 	}
+	if conf.Session != "" {
+		return conf.bySession(c)
+	}
 	t, err := clientTLS(conf.CA, conf.Cert, conf.Key)
 	if err != nil {
 		return nil, fmt.Errorf("context %s: %w", path, err)
 	}
-	return &administration{conf: conf, because: c.String("because"), http: &http.Client{
-		Transport: &http.Transport{TLSClientConfig: t, TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true},
-	}}, nil
+	return &administration{conf: conf, because: c.String("because"), http: over(t)}, nil
+}
+
+// over makes an HTTP client.
+func over(t *tls.Config) *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: t, TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true}}
+}
+
+// bySession calls with the token of a session.
+func (conf serverContext) bySession(c *cli.Context) (*administration, error) {
+	pool, err := authorities(conf.CA)
+	if err != nil {
+		return nil, err
+	}
+	token, err := (config.Secret{File: conf.Session}).Read()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errors.New("you are not logged in: claviger login --context FILE")
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer token.Destroy()
+	return &administration{
+		conf: conf, because: c.String("because"), session: string(token.Reveal()), http: over(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}),
+	}, nil
 }
 
 func readContext(path string) (serverContext, error) {
@@ -75,15 +104,18 @@ func readContext(path string) (serverContext, error) {
 	var unknown *toml.StrictMissingError
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		row, _ := unknown.Errors[0].Position()
-		return conf, fmt.Errorf("context %s:%d: unknown key %q; there are address, ca, cert and key", path, row, strings.Join(unknown.Errors[0].Key(), "."))
+		return conf, fmt.Errorf("context %s:%d: unknown key %q; there are address, ca, cert and key, or session", path, row, strings.Join(unknown.Errors[0].Key(), "."))
 	} else if err != nil {
 		return conf, fmt.Errorf("context %s: %w", path, err)
 	}
 	for _, f := range []struct {
 		key  string
 		path *string
-	}{{"ca", &conf.CA}, {"cert", &conf.Cert}, {"key", &conf.Key}} {
+	}{{"ca", &conf.CA}, {"cert", &conf.Cert}, {"key", &conf.Key}, {"session", &conf.Session}} {
 		if *f.path == "" {
+			if f.key == "session" || conf.Session != "" && f.key != "ca" {
+				continue
+			}
 			return conf, fmt.Errorf("context %s: %s is missing", path, f.key)
 		}
 		if !filepath.IsAbs(*f.path) {
@@ -173,6 +205,9 @@ func (a *administration) open(ctx context.Context, method, path string, query ur
 	if a.because != "" {
 		r.Header.Set(auth.ReasonHeader, a.because)
 	}
+	if a.session != "" {
+		r.Header.Set("Authorization", "Bearer "+a.session)
+	}
 	resp, err := a.http.Do(r)
 	if err != nil {
 		return nil, a.unreachable(err)
@@ -214,7 +249,7 @@ func innermost(err error) error {
 // refusal reads the problem that the server answered.
 func (a *administration) refusal(resp *http.Response) error {
 	err := a.problem(resp)
-	if resp.StatusCode == http.StatusUnauthorized {
+	if resp.StatusCode == http.StatusUnauthorized && a.session == "" && a.conf.Cert != "" {
 		return fmt.Errorf("the server does not accept %s: %w; use the context file of an administrator of this installation", a.conf.Cert, err)
 	}
 	return err

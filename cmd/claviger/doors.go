@@ -8,21 +8,43 @@ import (
 	"time"
 
 	"github.com/claviger/claviger/admin/api"
+	"github.com/claviger/claviger/admin/auth"
 	"github.com/claviger/claviger/admin/ops"
 	"github.com/claviger/claviger/hsm"
 	"github.com/claviger/claviger/kmip/server"
 )
 
 // handler is what the HTTPS door serves: KMIP, administration and health.
-func (c *core) handler(k *server.Server) http.Handler {
+func (c *core) handler(k *server.Server) (http.Handler, error) {
+	provider, err := c.provider()
+	if err != nil {
+		return nil, err
+	}
 	routes := http.NewServeMux()
 	routes.Handle("/kmip", k.HTTP())
 	routes.Handle("/", api.New(api.Config{
-		Custody: c.custody, Log: c.log, Version: version(), Health: c.health, Gate: c,
+		Custody: c.custody, Log: c.log, Version: version(), Health: c.health, Gate: c, OIDC: provider,
 		Metrics: ops.Metrics(version(), c.ring.Tokens, ops.BreakGlass(c.breakGlass)),
 		Status:  func(ctx context.Context) api.Status { return c.status(ctx, k.Open()) },
 	}))
-	return routes
+	return routes, nil
+}
+
+// provider is the identity provider of administrators; nil when none is configured.
+func (c *core) provider() (*auth.OIDC, error) {
+	o := c.cfg.OIDC
+	if o.Issuer == "" {
+		return nil, nil //nolint:nilnil // documented
+	}
+	conf := auth.OIDCConfig{Issuer: o.Issuer, ClientID: o.ClientID, Audience: o.Audience, Claim: o.Claim, Roles: o.Roles}
+	if o.CA != "" {
+		pool, err := authorities(o.CA)
+		if err != nil {
+			return nil, fmt.Errorf("oidc.ca: %w", err)
+		}
+		conf.CA = pool
+	}
+	return auth.NewOIDC(conf), nil
 }
 
 // breakGlass reports whether break-glass is open, as far as it is known.

@@ -67,7 +67,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			devCommand(), initCommand(), serveCommand(),
 			statusCommand(), domainCommand(), clientCommand(), trustCommand(), userCommand(), policyCommand(), roleCommand(), groupCommand(), suiteCommand(),
-			approvalCommand(), administratorCommand(), breakGlassCommand(), rootCommand(), jobCommand(), unsealCommand(), keyCommand(), auditCommand(), reportCommand(),
+			approvalCommand(), administratorCommand(), breakGlassCommand(), loginCommand(), logoutCommand(), rootCommand(), jobCommand(), unsealCommand(), keyCommand(), auditCommand(), reportCommand(),
 			kmipCommand(), versionCommand(), workerCommand(),
 		},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usagef("%s", err) },

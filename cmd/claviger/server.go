@@ -132,7 +132,11 @@ func (c *core) serveUnsealed(ctx context.Context, g *errgroup.Group, https *door
 		Custody:    c.custody, TLS: c.doorTLS(node, c.cfg.KMIP.TLS, tls.RequireAndVerifyClientCert), Log: c.log, Limits: limits, MaxConnections: c.cfg.KMIP.MaxConnections, ProxyProtocol: c.cfg.KMIP.ProxyProtocol,
 	})
 	https.follow(kmipServer.HTTPState)
-	https.open(c.handler(kmipServer), c.doorTLS(node, c.cfg.HTTPS.TLS, tls.VerifyClientCertIfGiven)) // /health asks for none
+	handler, err := c.handler(kmipServer)
+	if err != nil {
+		return err
+	}
+	https.open(handler, c.doorTLS(node, c.cfg.HTTPS.TLS, tls.VerifyClientCertIfGiven)) // /health asks for none
 	g.Go(func() error { return kmipServer.Serve(l.kmip) })
 	for i, extra := range c.cfg.KMIP.Also {
 		c.log.InfoContext(ctx, "also listening", "kmip", also[i].Addr().String(), "tls", extra.TLS)

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"slices"
@@ -114,7 +115,7 @@ func (s *Service) Administrators(ctx context.Context, sc *Scope) ([]store.Admini
 // NewAdministrator is what CreateAdministrator hands out, once.
 type NewAdministrator struct {
 	Administrator store.Administrator
-	Issued        *pki.Issued
+	Issued        *pki.Issued // without a key when it was made for one that was given
 	Authority     *x509.Certificate
 	// Ended are the administrators with all roles who ended with it.
 	Ended []string
@@ -126,8 +127,9 @@ const administratorUnit = "administrators"
 // CreateAdministrator makes an administrator and issues the certificate. A name has
 // one role for ever and is not used again. When each role has a holder, the first
 // administrator ends. Whoever has one role needs the approval of somebody of another
-// one, whatever policy says.
-func (s *Service) CreateAdministrator(ctx context.Context, sc *Scope, name, role string) (*NewAdministrator, error) {
+// one, whatever policy says. The certificate is for the given key; for a new one, which
+// its owner has to renew, when it is nil.
+func (s *Service) CreateAdministrator(ctx context.Context, sc *Scope, name, role string, key crypto.PublicKey) (*NewAdministrator, error) {
 	var made *NewAdministrator
 	err := s.administer(ctx, sc, policy.ActionAdminCreate, name, func() (store.Change, error) {
 		var c store.Change
@@ -139,7 +141,7 @@ func (s *Service) CreateAdministrator(ctx context.Context, sc *Scope, name, role
 		if err != nil {
 			return c, err
 		}
-		issued, err := authority.IssueClient(name, []string{administratorUnit}, s.now())
+		issued, err := s.issueAdministrator(authority, name, key)
 		if err != nil {
 			return c, err
 		}
@@ -158,6 +160,22 @@ func (s *Service) CreateAdministrator(ctx context.Context, sc *Scope, name, role
 		return nil, err
 	}
 	return made, nil
+}
+
+// issueAdministrator issues the certificate of an administrator, for a key that it
+// has or a new one.
+func (s *Service) issueAdministrator(authority *pki.Authority, name string, key crypto.PublicKey) (*pki.Issued, error) {
+	if key == nil {
+		return authority.IssueClient(name, []string{administratorUnit}, s.now())
+	}
+	if !signsApprovals(key) {
+		return nil, kmip.Fail(kmip.KindInvalidField, "the key of an administrator is ECDSA, Ed25519, or RSA of at least %d bits", minRSABits)
+	}
+	cert, err := authority.IssueClientFor(key, name, []string{administratorUnit}, s.now())
+	if err != nil {
+		return nil, err
+	}
+	return &pki.Issued{Certificate: cert}, nil
 }
 
 // mayMakeAdministrator refuses an administrator that cannot be made.
@@ -242,8 +260,8 @@ func (s *Service) RevokeAdministrator(ctx context.Context, sc *Scope, name strin
 }
 
 // RenewCertificate gives the caller a new certificate in the place of the one that it
-// came with, which ends.
-func (s *Service) RenewCertificate(ctx context.Context, sc *Scope) (*NewAdministrator, error) {
+// came with, which ends: for the given key, or for a new one when it is nil.
+func (s *Service) RenewCertificate(ctx context.Context, sc *Scope, key crypto.PublicKey) (*NewAdministrator, error) {
 	var made *NewAdministrator
 	name := sc.Principal.Name
 	err := s.administer(ctx, sc, policy.ActionAdminRenew, name, func() (store.Change, error) {
@@ -265,7 +283,7 @@ func (s *Service) RenewCertificate(ctx context.Context, sc *Scope) (*NewAdminist
 		if err != nil {
 			return c, err
 		}
-		issued, err := authority.IssueClient(name, []string{administratorUnit}, s.now())
+		issued, err := s.issueAdministrator(authority, name, key)
 		if err != nil {
 			return c, err
 		}

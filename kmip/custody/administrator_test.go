@@ -21,12 +21,12 @@ func TestTheFirstAdministratorEndsWhenEachRoleHasAHolder(t *testing.T) {
 			t.Fatal(err)
 		}
 		root := &person{s, issued}
-		if _, err := s.CreateAdministrator(ctx, root.scope(t), "second", policy.RoleAdministrator); err != nil {
+		if _, err := s.CreateAdministrator(ctx, root.scope(t), "second", policy.RoleAdministrator, nil); err != nil {
 			t.Fatal(err)
 		}
 		hire(t, s, "ann", policy.RoleOfficer)
 		hire(t, s, "sam", policy.RoleSystem)
-		made, err := s.CreateAdministrator(ctx, root.scope(t), "eve", policy.RoleAuditor)
+		made, err := s.CreateAdministrator(ctx, root.scope(t), "eve", policy.RoleAuditor, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestTheFirstAdministratorEndsWhenEachRoleHasAHolder(t *testing.T) {
 		}
 		_, err = s.RenewAdministrator(ctx)
 		wantKind(t, err, kmip.KindWrongState)
-		_, err = s.CreateAdministrator(ctx, s.Administrator(""), "third", policy.RoleAdministrator)
+		_, err = s.CreateAdministrator(ctx, s.Administrator(""), "third", policy.RoleAdministrator, nil)
 		wantKind(t, err, kmip.KindWrongState)
 	})
 }
@@ -60,7 +60,7 @@ func TestNamesAndRolesAreForEver(t *testing.T) {
 	hire(t, s, "ann", policy.RoleOfficer)
 	hire(t, s, "bob", policy.RoleOfficer)
 	again := func(name, role string) error {
-		_, err := s.CreateAdministrator(ctx, s.Administrator(""), name, role)
+		_, err := s.CreateAdministrator(ctx, s.Administrator(""), name, role, nil)
 		return err
 	}
 	wantKind(t, again("ann", policy.RoleSystem), kmip.KindObjectExists)
@@ -112,7 +112,7 @@ func TestAnExpiredAdministratorIsNone(t *testing.T) {
 	_, err := s.AuthenticateAdministrator(ctx, ann.issued.Certificate)
 	wantKind(t, err, kmip.KindNotAuthenticated)
 	hire(t, s, "sam", policy.RoleSystem)
-	made, err := s.CreateAdministrator(ctx, s.Administrator(""), "eve", policy.RoleAuditor)
+	made, err := s.CreateAdministrator(ctx, s.Administrator(""), "eve", policy.RoleAuditor, nil)
 	if err != nil || len(made.Ended) != 0 {
 		t.Errorf("ended %v, %v: an officer whose certificate has expired holds no role", made.Ended, err)
 	}
@@ -125,7 +125,7 @@ func TestMakingAdministratorsNeedsAnotherRole(t *testing.T) {
 	create := func() error {
 		sc := ann.scope(t)
 		sc.About(words("create"))
-		_, err := s.CreateAdministrator(ctx, sc, "cid", policy.RoleOfficer)
+		_, err := s.CreateAdministrator(ctx, sc, "cid", policy.RoleOfficer, nil)
 		return err
 	}
 	id := wantRequest(t, create())

@@ -57,8 +57,8 @@ func (s *Service) approvalAsked(ctx context.Context, question string) (store.Rec
 func (s *Service) approvalOver(p storedApproval) bool { return !s.now().Before(p.subject.Expires) }
 
 // viewApproval makes what is told of a request, and looks which of its approvals
-// count: of administrators who are good and may still approve it, each once, and
-// none of whoever asks.
+// count: of administrators who are good and may still approve it, each and each key
+// once, and none of whoever asks.
 func (s *Service) viewApproval(ctx context.Context, p storedApproval) (ApprovalRequest, error) {
 	v := ApprovalRequest{
 		Subject: p.subject, Canonical: p.Canonical, State: p.State, Needed: p.Needed, OtherRole: p.OtherRole,
@@ -83,7 +83,7 @@ func (s *Service) viewApproval(ctx context.Context, p storedApproval) (ApprovalR
 		}
 		m := admins[at]
 		cert, err := a.verify(p.Canonical)
-		if err != nil || !m.Revoked.IsZero() || !s.now().Before(m.NotAfter) || m.Role != a.Role || s.asksItself(p, cert, m.Name) {
+		if err != nil || seen[string(cert.RawSubjectPublicKeyInfo)] || !m.Revoked.IsZero() || !s.now().Before(m.NotAfter) || m.Role != a.Role || s.asksItself(p, cert, m.Name) {
 			continue
 		}
 		c := policy.Context{Time: a.Given, Source: addressOf(a.Source), Door: "admin"}
@@ -93,7 +93,7 @@ func (s *Service) viewApproval(ctx context.Context, p storedApproval) (ApprovalR
 			return v, err
 		}
 		if d.Allow {
-			a.Counts, seen[a.Approver] = true, true
+			a.Counts, seen[a.Approver], seen[string(cert.RawSubjectPublicKeyInfo)] = true, true, true
 		}
 	}
 	return v, nil

@@ -73,6 +73,17 @@ func VerifyApproval(cert *x509.Certificate, canonical []byte, comment string, si
 	return nil
 }
 
+// signsApprovals reports whether approvals by a key can be verified.
+func signsApprovals(key crypto.PublicKey) bool {
+	switch k := key.(type) {
+	case *ecdsa.PublicKey, ed25519.PublicKey:
+		return true
+	case *rsa.PublicKey:
+		return k.N.BitLen() >= minRSABits
+	}
+	return false
+}
+
 // verify checks the signature of an approval and returns its certificate.
 func (a Approval) verify(canonical []byte) (*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(a.Certificate)

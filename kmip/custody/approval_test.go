@@ -54,7 +54,7 @@ type person struct {
 
 func hire(t testing.TB, s *service.Service, name, role string) *person {
 	t.Helper()
-	made, err := s.CreateAdministrator(context.Background(), s.Administrator(""), name, role)
+	made, err := s.CreateAdministrator(context.Background(), s.Administrator(""), name, role, nil)
 	if err != nil {
 		t.Fatalf("administrator %s: %v", name, err)
 	}
@@ -277,7 +277,7 @@ func TestApprovalsThatAreNoneAreRefused(t *testing.T) {
 	sc.About(words("protect"))
 	own := wantRequest(t, s.SetDomainProtection(ctx, sc, "default", false))
 	wantKind(t, ann.approves(t, own), kmip.KindPermissionDenied)
-	renewed, err := s.RenewCertificate(ctx, ann.scope(t))
+	renewed, err := s.RenewCertificate(ctx, ann.scope(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -461,6 +461,30 @@ func TestARaceUsesAnApprovalOnce(t *testing.T) {
 	})
 }
 
+// Approvals that come at once all count.
+func TestApprovalsAtOnceAllCount(t *testing.T) {
+	inBothStores(t, service.Options{Decide: needing(4, "Destroy")}, func(t *testing.T, s *service.Service) {
+		var people []*person
+		for i := range 4 {
+			people = append(people, hire(t, s, fmt.Sprint("p", i), policy.RoleOfficer))
+		}
+		uid := create(t, s, s.Client("default"))
+		id := wantRequest(t, destroy(s, "array", uid))
+		var wg sync.WaitGroup
+		for _, p := range people {
+			wg.Go(func() {
+				if err := p.approves(t, id); err != nil {
+					t.Errorf("%s: %v", p.issued.Certificate.Subject.CommonName, err)
+				}
+			})
+		}
+		wg.Wait()
+		if err := destroy(s, "array", uid); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // An approval is not used up by what fails, nor by a batch that is undone.
 func TestWhatFailsUsesNoApproval(t *testing.T) {
 	s, ctx := service.With(t, service.Options{Decide: needing(1, "Destroy")}), context.Background()
@@ -571,7 +595,7 @@ func TestNoSequenceActsWithoutItsApprovals(t *testing.T) {
 					if revoked[who] {
 						continue
 					}
-					made, err := s.RenewCertificate(ctx, people[who].scope(t))
+					made, err := s.RenewCertificate(ctx, people[who].scope(t), nil)
 					if err != nil {
 						rt.Fatal(err)
 					}
@@ -600,7 +624,7 @@ func TestNoSequenceActsWithoutItsApprovals(t *testing.T) {
 				}
 			case "renew":
 				if who := pick(); !revoked[who] {
-					made, err := s.RenewCertificate(ctx, people[who].scope(t))
+					made, err := s.RenewCertificate(ctx, people[who].scope(t), nil)
 					if err != nil {
 						rt.Fatal(err)
 					}

@@ -88,14 +88,14 @@ func TestCustodiansOpenBreakGlassOnce(t *testing.T) {
 			t.Errorf("entries %+v, %v", entries, err)
 		}
 		// It can do what it is for: replace the last holder of a role, alone.
-		if _, err := s.CreateAdministrator(ctx, glass.scope(t), "bob", policy.RoleOfficer); err != nil {
+		if _, err := s.CreateAdministrator(ctx, glass.scope(t), "bob", policy.RoleOfficer, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.RevokeAdministrator(ctx, glass.scope(t), "sam"); err != nil {
 			t.Fatal(err)
 		}
 		glass.scope(t) // it has not ended with that
-		_, err = s.RenewCertificate(ctx, glass.scope(t))
+		_, err = s.RenewCertificate(ctx, glass.scope(t), nil)
 		wantKind(t, err, kmip.KindPermissionDenied)
 		_, err = open(s, 0, codes[:3]...)
 		wantKind(t, err, kmip.KindNotAuthenticated) // used up

@@ -25,7 +25,7 @@ func governed(t *testing.T) (*server, *officer) {
 		}
 		return policy.NewSet(nil, nil).Decide(r)
 	}})
-	made, err := svc.CreateAdministrator(context.Background(), svc.Administrator(""), "ann", policy.RoleOfficer)
+	made, err := svc.CreateAdministrator(context.Background(), svc.Administrator(""), "ann", policy.RoleOfficer, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +161,36 @@ func TestApprovalOfWhatMustWait(t *testing.T) {
 			t.Errorf("got %s, want %s", got.UniqueIdentifier, uid)
 		}
 	})
+}
+
+// An approver who is revoked before the request is processed does not count: it waits
+// again.
+func TestWaitingForAnotherApprover(t *testing.T) {
+	ctx := context.Background()
+	s, ann := governed(t)
+	made, err := ann.svc.CreateAdministrator(ctx, ann.svc.Administrator(""), "bob", policy.RoleOfficer, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := &officer{ann.svc, made.Issued}
+	uid := s.create(kmip.V21, items(aes())...)
+	c := s.correlation(kmip.V21, allowed, destroyItem(uid))
+	ann.approve(t)
+	if err := ann.svc.RevokeAdministrator(ctx, ann.svc.Administrator(""), "ann"); err != nil {
+		t.Fatal(err)
+	}
+	s.idle()
+	if r := s.poll(kmip.V21, c); r.Status != pending {
+		t.Fatalf("with a revoked approver: %+v", r)
+	}
+	if got := s.state(uid); got != kmip.StatePreActive {
+		t.Errorf("state %s", got)
+	}
+	bob.approve(t)
+	s.work(kmip.V21, c)
+	if r := s.poll(kmip.V21, c); r.Status != ok {
+		t.Errorf("with another approver: %+v", r)
+	}
 }
 
 // What waits ends when its request for approval does, and the other way round.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -31,6 +32,42 @@ type Config struct {
 	FIPS  FIPS  `toml:"fips"`
 
 	Approval Approval `toml:"approval"`
+	OIDC     OIDC     `toml:"oidc"`
+}
+
+// OIDC says which identity provider knows administrators, beside those with
+// certificates. There is none when no issuer is given.
+type OIDC struct {
+	Issuer   string            `toml:"issuer"`
+	ClientID string            `toml:"client_id"`
+	Audience string            `toml:"audience"` // client_id when empty
+	Claim    string            `toml:"claim"`    // that holds the groups
+	Roles    map[string]string `toml:"roles"`    // of groups
+	CA       string            `toml:"ca"`       // file with certificates that are trusted; those of the system when empty
+}
+
+func (o OIDC) check() error {
+	if o.Issuer == "" {
+		if o.ClientID != "" || o.Audience != "" || len(o.Roles) > 0 || o.CA != "" {
+			return errors.New("oidc.issuer is missing")
+		}
+		return nil
+	}
+	if u, err := url.Parse(o.Issuer); err != nil || u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("oidc.issuer is %q; it begins with https://", o.Issuer)
+	}
+	if o.ClientID == "" {
+		return errors.New("oidc.client_id is missing")
+	}
+	if len(o.Roles) == 0 {
+		return errors.New(`oidc.roles is missing: roles = { "GROUP" = "auditor" }`)
+	}
+	for group, role := range o.Roles {
+		if role != "system" && role != "security-officer" && role != "auditor" {
+			return fmt.Errorf(`oidc.roles: %q gives %q; a group gives "system", "security-officer" or "auditor"`, group, role)
+		}
+	}
+	return nil
 }
 
 // Approval says how approvals are.
@@ -235,6 +272,7 @@ func Parse(name string, b []byte, env func(string) (string, bool)) (Config, erro
 		KMIP:  KMIP{Listen: "0.0.0.0:5696"},
 		HTTPS: HTTPS{Listen: "0.0.0.0:5697"},
 		Log:   Log{Level: "info"},
+		OIDC:  OIDC{Claim: "groups"},
 	}
 	d := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {
@@ -319,6 +357,16 @@ func set(f reflect.Value, text string) error {
 			return fmt.Errorf("%q is not a number", text)
 		}
 		f.SetInt(int64(n))
+	case reflect.Map: // "a=b,c=d"
+		m := map[string]string{}
+		for _, pair := range strings.Split(text, ",") {
+			key, value, ok := strings.Cut(pair, "=")
+			if !ok {
+				return fmt.Errorf("%q is no pair with =", pair)
+			}
+			m[strings.TrimSpace(key)] = strings.TrimSpace(value)
+		}
+		f.Set(reflect.ValueOf(m))
 	case reflect.Slice:
 		var list []string
 		for _, s := range strings.Split(text, ",") {
@@ -366,7 +414,7 @@ func (c Config) check() error {
 	if err := c.Root.check(); err != nil {
 		return err
 	}
-	if err := c.Approval.check(); err != nil {
+	if err := errors.Join(c.Approval.check(), c.OIDC.check()); err != nil {
 		return err
 	}
 	switch c.Log.Level {

@@ -26,6 +26,22 @@ func software(root string) string {
 	return before + "[root]\nkind = \"software\"\n" + root + "\n[pki]" + pki
 }
 
+func oidcWith(issuer, role string) string {
+	return "[oidc]\nissuer = \"" + issuer + "\"\nclient_id = \"c\"\nroles = { \"kms\" = \"" + role + "\" }\n"
+}
+
+func TestAnIdentityProviderIsRead(t *testing.T) {
+	env := func(name string) (string, bool) { return "staff=auditor, heads=system", name == "CLAVIGER_OIDC_ROLES" }
+	c, err := Parse("c.toml", []byte(good+oidcWith("https://idp.example", "auditor")), none)
+	if err != nil || c.OIDC.Roles["kms"] != "auditor" || c.OIDC.Claim != "groups" {
+		t.Errorf("%+v, %v", c.OIDC, err)
+	}
+	c, err = Parse("c.toml", []byte(good+oidcWith("https://idp.example", "auditor")), env)
+	if err != nil || c.OIDC.Roles["heads"] != "system" || c.OIDC.Roles["staff"] != "auditor" || len(c.OIDC.Roles) != 2 {
+		t.Errorf("from the environment: %+v, %v", c.OIDC, err)
+	}
+}
+
 func none(string) (string, bool) { return "", false }
 
 func TestGoodConfigurationIsRead(t *testing.T) {
@@ -57,6 +73,10 @@ func TestBadConfigurationIsRefusedWithItsPlace(t *testing.T) {
 		{"one share is enough", software("key = { file = \"k\" }\nshamir = { threshold = 1, shares = 3 }"), "root.shamir"},
 		{"an approval that never ends", good + "[approval]\nexpires = \"never\"\n", "approval.expires"},
 		{"an approval that ends at once", good + "[approval]\nexpires = \"1s\"\n", "approval.expires"},
+		{"a provider without TLS", good + oidcWith("http://idp.example", "auditor"), "oidc.issuer"},
+		{"a provider that gives everything", good + oidcWith("https://idp.example", "administrator"), "oidc.roles"},
+		{"roles without a provider", good + "[oidc]\nroles = { a = \"auditor\" }\n", "oidc.issuer"},
+		{"a provider without roles", good + "[oidc]\nissuer = \"https://idp.example\"\nclient_id = \"c\"\n", "oidc.roles"},
 		{"two protections", software("key = { file = \"k\" }\npassphrase = { env = \"P\" }\ntpm = { device = \"/dev/tpmrm0\" }"), "only one of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
