@@ -11,7 +11,7 @@ import (
 )
 
 // Metrics serves what a node measures, in the form of Prometheus.
-func Metrics(version string, tokens func() []seal.TokenStatus) http.Handler {
+func Metrics(version string, tokens func() []seal.TokenStatus, more ...prometheus.Collector) http.Handler {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "claviger_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": version},
@@ -19,6 +19,7 @@ func Metrics(version string, tokens func() []seal.TokenStatus) http.Handler {
 	build.Set(1)
 	r.MustRegister(build, tokenCollector{tokens}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(more...)
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 }
 

@@ -19,7 +19,7 @@ func (c *core) handler(k *server.Server) http.Handler {
 	routes.Handle("/kmip", k.HTTP())
 	routes.Handle("/", api.New(api.Config{
 		Custody: c.custody, Log: c.log, Version: version(), Health: c.health, Gate: c,
-		Metrics: ops.Metrics(version(), c.ring.Tokens),
+		Metrics: ops.Metrics(version(), c.ring.Tokens, ops.Expiry(c.nextExpiry)),
 		Status:  func(ctx context.Context) api.Status { return c.status(ctx, k.Open()) },
 	}))
 	return routes
@@ -66,7 +66,7 @@ func (c *core) status(ctx context.Context, connections int) api.Status {
 		Version: version(), Node: c.node, Name: c.name(), Started: c.started.UTC().Truncate(time.Second),
 		Uptime: int64(time.Since(c.started) / time.Second), Connections: connections,
 		Store: api.Store{Kind: "postgres", Healthy: true},
-		Root:  c.rootStatus(),
+		Root:  c.rootStatus(), Expiring: c.expiring(),
 	}
 	if strings.HasPrefix(c.cfg.Store.URL, "sqlite:") {
 		s.Store.Kind = "sqlite"

@@ -85,6 +85,7 @@ type Service struct {
 	trusts       trustTable
 	ocsp         ocspTable
 	crls         crlTable
+	expiry       expiryTable
 	passwords    passwordCache
 	streams      streamTable
 	standings    standingCache

@@ -20,6 +20,7 @@ func (s *Service) Run(ctx context.Context) {
 	defer t.Stop()
 	for {
 		s.tendHierarchy(ctx)
+		s.tendExpiry(ctx)
 		select {
 		case <-ctx.Done():
 			s.streams.close()
