@@ -23,11 +23,10 @@ type trustTable struct {
 
 // trusted is a state of trust.
 type trusted struct {
-	trusts    map[store.RecordRef]*Trust
-	anchors   map[string]*Trust // by the fingerprint of the authority
-	external  *x509.CertPool
-	all       *x509.CertPool // with the installation's own authority
-	authority []byte         // that one, DER
+	trusts   map[store.RecordRef]*Trust
+	anchors  map[string]*Trust // by the fingerprint of the authority
+	external *x509.CertPool
+	all      *x509.CertPool // with the installation's own authority
 }
 
 const trustTTL = time.Second
