@@ -9,16 +9,17 @@ import (
 
 // Status is how a node is.
 type Status struct {
-	Version     string    `json:"version"`
-	Node        string    `json:"node" doc:"identifier of the running process in the audit"`
-	Name        string    `json:"name" doc:"how the node calls itself to clients"`
-	Started     time.Time `json:"started"`
-	Uptime      int64     `json:"uptime_seconds"`
-	Healthy     bool      `json:"healthy"`
-	Store       Store     `json:"store"`
-	Root        Root      `json:"root_of_trust"`
-	Connections int       `json:"kmip_connections" doc:"open KMIP connections"`
-	FIPS        FIPS      `json:"fips"`
+	Version     string     `json:"version"`
+	Node        string     `json:"node" doc:"identifier of the running process in the audit"`
+	Name        string     `json:"name" doc:"how the node calls itself to clients"`
+	Started     time.Time  `json:"started"`
+	Uptime      int64      `json:"uptime_seconds"`
+	Healthy     bool       `json:"healthy"`
+	Store       Store      `json:"store"`
+	Root        Root       `json:"root_of_trust"`
+	Connections int        `json:"kmip_connections" doc:"open KMIP connections"`
+	FIPS        FIPS       `json:"fips"`
+	Expiring    []Expiring `json:"certificates" doc:"those that expire next, soonest first"`
 	// BreakGlass is there while it is open.
 	BreakGlass *OpenBreakGlass `json:"break_glass,omitempty" doc:"present while break-glass is open"`
 }
@@ -37,6 +38,14 @@ type OpenBreakGlass struct {
 	Administrator string    `json:"administrator"`
 	Opened        time.Time `json:"opened"`
 	Until         time.Time `json:"until"`
+}
+
+// Expiring is a certificate and its end.
+type Expiring struct {
+	Kind     string    `json:"kind" enum:"client,administrator,authority,trust,server"`
+	Domain   string    `json:"domain,omitempty"`
+	Name     string    `json:"name"`
+	NotAfter time.Time `json:"not_after"`
 }
 
 // Store is the state of the database.

@@ -64,3 +64,15 @@ func TestMetricsTellOfBreakGlass(t *testing.T) {
 		active = true
 	}
 }
+
+func TestMetricsTellWhenCertificatesExpire(t *testing.T) {
+	h := Metrics("1.2.3", func() []seal.TokenStatus { return nil }, Expiry(func() map[string]time.Time {
+		return map[string]time.Time{"client": time.Unix(1800000000, 0), "server": time.Unix(1900000000, 0)}
+	}))
+	text := ask(t, h, http.MethodGet, "/metrics", "").Body.String()
+	for _, line := range []string{`claviger_certificate_expiry_seconds{kind="client"} 1.8e+09`, `claviger_certificate_expiry_seconds{kind="server"} 1.9e+09`} {
+		if strings.Count(text, line+"\n") != 1 {
+			t.Errorf("%q stands there %d times, want once", line, strings.Count(text, line+"\n"))
+		}
+	}
+}

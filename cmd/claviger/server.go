@@ -115,6 +115,7 @@ func (c *core) serveUnsealed(ctx context.Context, g *errgroup.Group, https *door
 	if err := node.open(ctx); err != nil {
 		return err
 	}
+	c.custody.WatchNodeCertificate(func() time.Time { return node.leaf().NotAfter })
 	also, err := listenAlso(ctx, c.cfg)
 	if err != nil {
 		return err

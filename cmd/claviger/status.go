@@ -38,6 +38,9 @@ func statusCommand() *cli.Command {
 				rows = append(rows, []string{"keys", "what is in use is served all the same"})
 			}
 			rows = append(rows, []string{"random numbers", s.Root.Random}, []string{"fips", fipsText(s.FIPS)}, []string{"KMIP connections", fmt.Sprint(s.Connections)})
+			if row := expiryRow(s.Expiring, time.Now()); row != nil {
+				rows = append(rows, row)
+			}
 			return printTable(c, s, []string{"part", "state"}, rows)
 		},
 	}

@@ -76,7 +76,7 @@ func applyProfile(c *tls.Config, profile string) {
 
 // doorTLS is the TLS of a listener.
 func (c *core) doorTLS(node *nodeCertificate, profile string, auth tls.ClientAuthType) *tls.Config {
-	base := &tls.Config{ClientAuth: auth, GetCertificate: node.get} //nolint:gosec // the profile sets versions
+	base := &tls.Config{ClientAuth: auth, GetCertificate: node.get}
 	applyProfile(base, profile)
 	d := &tlsDoor{authorities: c.custody.ClientAuthorities, base: base}
 	return d.config()

@@ -87,14 +87,14 @@ func TestTLSProfiles(t *testing.T) {
 		if err := node.open(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		base := &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, GetCertificate: node.get} //nolint:gosec // the profile sets it
+		base := &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, GetCertificate: node.get}
 		applyProfile(base, profile)
 		d := &tlsDoor{base: base, authorities: func(context.Context) (*x509.CertPool, error) { return pool, nil }}
 		addr[profile] = echo(t, d.config())
 	}
 	old := func(suite uint16) *tls.Config {
 		return &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}}
-	} //nolint:gosec // what is tested
+	}
 	for _, c := range []struct {
 		name  string
 		conf  *tls.Config
@@ -106,7 +106,7 @@ func TestTLSProfiles(t *testing.T) {
 		{"TLS 1.2, ECDHE-ECDSA, CBC", old(tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA), "legacy"},
 		{"TLS 1.2, ECDHE-RSA, GCM", old(tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384), "legacy"}, // others have no RSA certificate
 		{"TLS 1.2, RSA, CBC", old(tls.TLS_RSA_WITH_AES_128_CBC_SHA), "legacy"},
-		{"TLS 1.1", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, ""}, //nolint:gosec // what is tested
+		{"TLS 1.1", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, ""},
 	} {
 		for profile, a := range addr {
 			conf := c.conf.Clone()
@@ -138,7 +138,7 @@ func TestTrustIsFollowed(t *testing.T) {
 	}
 	trusted := make(chan *x509.CertPool, 1)
 	trusted <- own
-	base := &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, GetCertificate: node.get} //nolint:gosec // the profile sets it
+	base := &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, GetCertificate: node.get}
 	applyProfile(base, config.TLSCompatible)
 	d := &tlsDoor{base: base, authorities: func(context.Context) (*x509.CertPool, error) {
 		p := <-trusted

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/claviger/claviger/kmip"
-	"github.com/claviger/claviger/policy"
 	"github.com/claviger/claviger/store"
 )
 
@@ -30,8 +29,8 @@ const (
 
 // clientIdentity is what is known of a certificate of a client.
 type clientIdentity struct {
-	principal Principal        // the client, or the user that its certificate stands for
-	client    policy.Principal // the client itself
+	principal Principal // the client, or the user that its certificate stands for
+	name      string    // of the client itself, "domain/name"
 	settings  ClientSettings
 	notAfter  time.Time // of the certificate
 	revoked   bool      // the client, or the certificate
@@ -81,13 +80,15 @@ type Visitor struct {
 	// NeedsCredential: its certificate alone is not enough.
 	NeedsCredential bool
 
-	settings ClientSettings
+	rate  float64
+	burst int
 }
 
+// visitor is what Identify hands out.
 func (k *clientIdentity) visitor() Visitor {
 	return Visitor{
-		Principal: k.principal, Client: k.client.Domain + "/" + k.client.Name,
-		Connections: k.settings.Connections, NeedsCredential: k.settings.Credential, settings: k.settings,
+		Principal: k.principal, Client: k.name,
+		Connections: k.settings.Connections, NeedsCredential: k.settings.Credential, rate: k.settings.Rate, burst: k.settings.Burst,
 	}
 }
 
@@ -98,35 +99,32 @@ type rateTable struct {
 }
 
 // take takes items from what a client has left; false when it has too few.
-func (t *rateTable) take(client string, s ClientSettings, items int, now time.Time) bool {
+func (t *rateTable) take(v *Visitor, items int, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l, ok := t.left[client]
+	l, ok := t.left[v.Client]
 	switch {
-	case s.Rate == 0:
-		delete(t.left, client)
-		return true
 	case !ok:
 		if t.left == nil {
 			t.left = map[string]*rate.Limiter{}
 		}
-		l = rate.NewLimiter(rate.Limit(s.Rate), s.Burst)
-		t.left[client] = l
-	case l.Limit() != rate.Limit(s.Rate) || l.Burst() != s.Burst:
-		l.SetLimitAt(now, rate.Limit(s.Rate))
-		l.SetBurstAt(now, s.Burst)
+		l = rate.NewLimiter(rate.Limit(v.rate), v.burst)
+		t.left[v.Client] = l
+	case l.Limit() != rate.Limit(v.rate) || l.Burst() != v.burst:
+		l.SetLimitAt(now, rate.Limit(v.rate))
+		l.SetBurstAt(now, v.burst)
 	}
-	return l.AllowN(now, min(items, s.Burst)) // a batch of more would never pass
+	return l.AllowN(now, min(items, v.burst)) // a batch of more would never pass
 }
 
 // Spend counts the items of a request against the rate of the client on this node.
 // It returns a KindUnavailable when the client is over it: KMIP has no word for
 // "too many requests".
 func (s *Service) Spend(v Visitor, items int) error {
-	if s.rates.take(v.Client, v.settings, max(items, 1), s.now()) {
+	if v.rate == 0 || s.rates.take(&v, max(items, 1), s.now()) {
 		return nil
 	}
-	return &refusal{refusedRate, kmip.Fail(kmip.KindUnavailable, "the client is over its rate of %g a second; try again later", v.settings.Rate)}
+	return &refusal{refusedRate, kmip.Fail(kmip.KindUnavailable, "the client is over its rate of %g a second; try again later", v.rate)}
 }
 
 // CheckCredential refuses a client that needs a credential and has shown none.

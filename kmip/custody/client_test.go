@@ -244,10 +244,10 @@ func TestAClientHasSeveralCertificatesAndLosesThemOneByOne(t *testing.T) {
 			}
 		}
 		newClient(t, s, "other")
-		print := custody.FingerprintOf(first.Issued.Certificate)
-		colons := strings.ToUpper(print[:2]) + ":" + print[2:]
-		refuses(t, "of another client", s.RevokeCertificate(ctx, s.Administrator("default"), "other", print), kmip.KindObjectNotFound)
-		refuses(t, "half a fingerprint", s.RevokeCertificate(ctx, s.Administrator("default"), "array", print[:32]), kmip.KindInvalidField)
+		sum := custody.FingerprintOf(first.Issued.Certificate)
+		colons := strings.ToUpper(sum[:2]) + ":" + sum[2:]
+		refuses(t, "of another client", s.RevokeCertificate(ctx, s.Administrator("default"), "other", sum), kmip.KindObjectNotFound)
+		refuses(t, "half a fingerprint", s.RevokeCertificate(ctx, s.Administrator("default"), "array", sum[:32]), kmip.KindInvalidField)
 		if err := s.RevokeCertificate(ctx, s.Administrator("default"), "array", colons); err != nil {
 			t.Fatal(err)
 		}

@@ -94,6 +94,7 @@ type Service struct {
 	trusts       trustTable
 	ocsp         ocspTable
 	crls         crlTable
+	expiry       expiryTable
 	passwords    passwordCache
 	streams      streamTable
 	standings    standingCache

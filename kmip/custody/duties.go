@@ -41,6 +41,7 @@ func (s *Service) Run(ctx context.Context) {
 	wg.Go(func() { every(ctx, dutyInterval, func() { s.FetchRevocationLists(ctx) }) })
 	every(ctx, dutyInterval, func() {
 		s.streams.expire(s.now())
+		s.tendExpiry(ctx)
 		for _, d := range s.duties() {
 			if err := d.do(ctx); err != nil && ctx.Err() == nil {
 				s.log.WarnContext(ctx, "a duty could not be done; it will be tried again", "what", d.failed, "error", err)

@@ -43,6 +43,13 @@ func FingerprintOf(c *x509.Certificate) string { return hex.EncodeToString(pki.F
 type Presented struct {
 	Certificates []*x509.Certificate // the first is the peer's
 	Source       string              // network address; "" when it does not matter
+
+	fingerprint string // of the first; "" when it is not known yet
+}
+
+// Present is a peer that comes again and again.
+func Present(certificates []*x509.Certificate, source string) Presented {
+	return Presented{Certificates: certificates, Source: source, fingerprint: FingerprintOf(certificates[0])}
 }
 
 // AuthenticateClient finds the client whose certificate was presented and
@@ -88,8 +95,10 @@ func (s *Service) visit(ctx context.Context, p Presented, ttl time.Duration) (v 
 
 // identify finds who a certificate belongs to, as of ttl ago at most.
 func (s *Service) identify(ctx context.Context, p Presented, ttl time.Duration) (*clientIdentity, error) {
-	sum := pki.Fingerprint(p.Certificates[0])
-	fingerprint := hex.EncodeToString(sum)
+	fingerprint := p.fingerprint
+	if fingerprint == "" {
+		fingerprint = FingerprintOf(p.Certificates[0])
+	}
 	now := s.now()
 	s.identities.mu.Lock()
 	cached, ok := s.identities.known[fingerprint]
@@ -98,7 +107,7 @@ func (s *Service) identify(ctx context.Context, p Presented, ttl time.Duration) 
 	if ok && now.Before(cached.until.Add(ttl-identityTTL)) && cached.identity.current(now) {
 		return cached.identity, cached.err
 	}
-	k, err := s.findClient(ctx, p, sum)
+	k, err := s.findClient(ctx, p, pki.Fingerprint(p.Certificates[0]))
 	if err != nil && kmip.KindOf(err) != kmip.KindNotAuthenticated {
 		return nil, s.translate(ctx, err)
 	}
@@ -131,7 +140,7 @@ func (s *Service) findClient(ctx context.Context, p Presented, fingerprint []byt
 // identityOf reads all that is to be known of a client that comes by a certificate.
 func (s *Service) identityOf(ctx context.Context, c store.Client, revoked bool, cert *x509.Certificate, fingerprint []byte) (*clientIdentity, error) {
 	client := Principal{Principal: policy.Principal{Kind: policy.KindClient, Domain: c.Domain, Name: c.Name, Role: c.Role}}
-	k := &clientIdentity{client: client.Principal, principal: client, notAfter: cert.NotAfter, revoked: revoked || !c.Revoked.IsZero()}
+	k := &clientIdentity{name: c.Domain + "/" + c.Name, principal: client, notAfter: cert.NotAfter, revoked: revoked || !c.Revoked.IsZero()}
 	if k.revoked {
 		return k, nil
 	}

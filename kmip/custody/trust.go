@@ -210,7 +210,7 @@ func (s *Service) planTrust(ctx context.Context, sc *Scope, c *store.Change, t T
 	if len(all) >= maxTrusts {
 		return kmip.Fail(kmip.KindTooMany, "there are %d trusts; no more are taken", len(all))
 	}
-	own, err := s.AuthorityCertificate(ctx)
+	seen, err := s.ownAuthorities(ctx)
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,6 @@ func (s *Service) planTrust(ctx context.Context, sc *Scope, c *store.Change, t T
 		return err
 	}
 	stored := storedTrust{TrustSettings: t.TrustSettings}
-	seen := map[string]bool{anchorKey(own): true}
 	for _, a := range t.Authorities {
 		key := anchorKey(a)
 		switch r, err := s.store.Record(ctx, SystemDomain, recordAnchor, key); {
@@ -233,7 +232,7 @@ func (s *Service) planTrust(ctx context.Context, sc *Scope, c *store.Change, t T
 		case !errors.Is(err, store.ErrNotFound):
 			return err
 		case seen[key]:
-			return kmip.Fail(kmip.KindInvalidField, "the authority %q is given twice, or is this installation's own", a.Subject)
+			return kmip.Fail(kmip.KindInvalidField, "the authority %q is given twice, or is one of this installation's own", a.Subject)
 		}
 		seen[key] = true
 		stored.Authorities = append(stored.Authorities, a.Raw)
@@ -248,6 +247,34 @@ func (s *Service) planTrust(ctx context.Context, sc *Scope, c *store.Change, t T
 		}
 	}
 	return add(sc.Domain, recordTrust, t.Name, stored)
+}
+
+// ownAuthorities are the keys of the authorities that nobody may trust: that of the
+// installation, which is trusted anyway, and those by which clients of domains make
+// certificates (Certify), since they choose the names in them.
+func (s *Service) ownAuthorities(ctx context.Context) (map[string]bool, error) {
+	own, err := s.AuthorityCertificate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string]bool{anchorKey(own): true}
+	records, err := s.store.Records(ctx, store.RecordQuery{Kind: recordAuthority, Limit: maxRecords})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		var stored storedAuthority
+		if err := s.openRecord(ctx, r, &stored); err != nil {
+			return nil, err
+		}
+		clear(stored.Key)
+		c, err := x509.ParseCertificate(stored.Certificate)
+		if err != nil {
+			return nil, kmip.FailFrom(err, kmip.KindIntegrity, "a stored record is damaged")
+		}
+		keys[anchorKey(c)] = true
+	}
+	return keys, nil
 }
 
 func listsOf(lists []*revocation.List) storedLists {

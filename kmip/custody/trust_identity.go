@@ -17,53 +17,74 @@ type trustTable struct {
 
 	mu sync.Mutex
 	// All are guarded by mu; what they point to does not change.
-	now *trusted
-	due time.Time // when it is to be read again
+	now    *trusted
+	due    time.Time // when it is to be read again
+	read   time.Time // when it was read last
+	failed error     // why that failed last; nil when it did not
 }
 
 // trusted is a state of trust.
 type trusted struct {
-	trusts    map[store.RecordRef]*Trust
-	anchors   map[string]*Trust // by the fingerprint of the authority
-	external  *x509.CertPool
-	all       *x509.CertPool // with the installation's own authority
-	authority []byte         // that one, DER
+	trusts   map[store.RecordRef]*Trust
+	anchors  map[string]*Trust // by the fingerprint of the authority
+	external *x509.CertPool
+	all      *x509.CertPool // with the installation's own authority
 }
 
-const trustTTL = time.Second
+// How old what is known of trust may be: while the store can be asked, and while it
+// cannot.
+const (
+	trustTTL   = time.Second
+	trustBound = 30 * time.Second
+	trustRead  = 3 * time.Second // for one question
+)
 
-// trusted returns the state of trust, as of a second ago at most while the store
-// can be asked.
+// trusted returns the state of trust, as of a second ago at most; while the store
+// cannot be asked the last one, for half a minute.
 func (s *Service) trusted(ctx context.Context) (*trusted, error) {
-	if t := s.trusts.current(s.now()); t != nil {
-		return t, nil
+	if t, err := s.trusts.current(s.now()); t != nil || err != nil {
+		return t, err
 	}
 	s.trusts.reading.Lock()
 	defer s.trusts.reading.Unlock()
-	if t := s.trusts.current(s.now()); t != nil {
-		return t, nil
+	if t, err := s.trusts.current(s.now()); t != nil || err != nil {
+		return t, err
 	}
 	begun := s.now()
 	s.trusts.mu.Lock()
 	last := s.trusts.now
 	s.trusts.mu.Unlock()
-	t, err := s.readTrusted(ctx, last)
-	if err != nil {
-		return nil, s.translate(ctx, err)
-	}
+	read, cancel := context.WithTimeout(ctx, trustRead)
+	defer cancel()
+	t, err := s.readTrusted(read, last)
 	s.trusts.mu.Lock()
 	defer s.trusts.mu.Unlock()
-	s.trusts.now, s.trusts.due = t, begun.Add(trustTTL)
+	s.trusts.due = s.now().Add(trustTTL)
+	if err != nil {
+		if ctx.Err() != nil { // the caller's fault, not the store's
+			s.trusts.due = time.Time{}
+		}
+		s.trusts.failed = s.translate(ctx, err)
+		if last == nil || begun.Sub(s.trusts.read) > trustBound {
+			return nil, s.trusts.failed
+		}
+		return last, nil
+	}
+	s.trusts.now, s.trusts.read, s.trusts.failed = t, begun, nil
 	return t, nil
 }
 
-func (t *trustTable) current(now time.Time) *trusted {
+// current is what is known and need not be read again; nil when it must be.
+func (t *trustTable) current(now time.Time) (*trusted, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.now == nil || !now.Before(t.due) {
-		return nil
+	switch {
+	case !now.Before(t.due):
+		return nil, nil
+	case t.failed != nil && (t.now == nil || now.Sub(t.read) > trustBound):
+		return nil, t.failed
 	}
-	return t.now
+	return t.now, nil
 }
 
 // expire makes the next question be asked of the store.
@@ -120,17 +141,12 @@ func (s *Service) readTrusted(ctx context.Context, last *trusted) (*trusted, err
 }
 
 // ClientAuthorities are the authorities of which TLS takes certificates of clients.
-// The result is the same one as long as they are; while the store cannot be asked
-// it is the last one.
+// The result is the same one as long as they are. Returns KindUnavailable when the
+// store cannot be asked for longer than half a minute.
 func (s *Service) ClientAuthorities(ctx context.Context) (*x509.CertPool, error) {
 	t, err := s.trusted(ctx)
 	if err != nil {
-		s.trusts.mu.Lock()
-		t = s.trusts.now
-		s.trusts.mu.Unlock()
-		if t == nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	return t.all, nil
 }

@@ -1,6 +1,7 @@
 package custody_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -212,6 +213,10 @@ func TestCertificatesOfOtherAuthoritiesIdentifyClientsOfTheirDomain(t *testing.T
 		}
 		if own, err := s.AuthorityCertificate(ctx); err != nil || s.AddTrust(ctx, s.Administrator("default"), custody.Trust{Name: "own", Authorities: []*x509.Certificate{own}}, nil) == nil {
 			t.Errorf("this installation's own authority is taken, %v", err)
+		}
+		if certify, err := s.DomainAuthority(ctx, s.Client("default")); err != nil ||
+			s.AddTrust(ctx, s.Administrator("lab"), custody.Trust{Name: "certify", Authorities: []*x509.Certificate{certify.Certificate}}, nil) == nil {
+			t.Errorf("an authority by which clients make certificates is taken, %v", err)
 		}
 		if err := s.RemoveTrust(ctx, s.Administrator("default"), "corporate"); err != nil {
 			t.Fatal(err)
@@ -450,4 +455,48 @@ func (e *external) delegates(cert *x509.Certificate, usage x509.ExtKeyUsage) []b
 		e.t.Fatal(err)
 	}
 	return b
+}
+
+// awayStore is a store that can be away.
+type awayStore struct {
+	store.Store
+	away atomic.Bool
+}
+
+func (s *awayStore) Records(ctx context.Context, q store.RecordQuery) ([]store.Record, error) {
+	if s.away.Load() {
+		return nil, store.ErrUnavailable
+	}
+	return s.Store.Records(ctx, q)
+}
+
+func TestTrustIsKnownForAWhileWhenTheStoreIsAway(t *testing.T) {
+	var st *awayStore
+	s := service.With(t, service.Options{Store: func(behind store.Store) store.Store {
+		st = &awayStore{Store: behind}
+		return st
+	}})
+	ca := newExternal(t, s, "CA", nil)
+	trust(t, s, "default", custody.Trust{Name: "ca", Authorities: []*x509.Certificate{ca.cert}}, nil)
+	first, err := s.ClientAuthorities(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.away.Store(true)
+	for range 5 {
+		s.Clock.Advance(5 * time.Second)
+		if pool, err := s.ClientAuthorities(t.Context()); err != nil || pool != first {
+			t.Errorf("while the store is away: %v", err)
+		}
+	}
+	s.Clock.Advance(10 * time.Second)
+	_, err = s.ClientAuthorities(t.Context())
+	refuses(t, "after half a minute", err, kmip.KindUnavailable)
+	_, err = s.ClientAuthorities(t.Context())
+	refuses(t, "and again, without asking", err, kmip.KindUnavailable)
+	st.away.Store(false)
+	s.Clock.Advance(time.Second)
+	if pool, err := s.ClientAuthorities(t.Context()); err != nil || pool != first {
+		t.Errorf("when it is back: %v", err)
+	}
 }

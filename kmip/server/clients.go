@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
 )
@@ -13,6 +15,9 @@ import (
 // sweepInterval is how often a node looks whether the clients that are connected
 // may still be.
 const sweepInterval = time.Second
+
+// sweepAtOnce is how many clients are looked up at a time when something has changed.
+const sweepAtOnce = 8
 
 // strangerTime is for how long a connection may stay open whose certificate
 // belongs to no client, or to one that may not come: long enough to be told.
@@ -101,20 +106,31 @@ func (s *Server) sweep(ctx context.Context) {
 		all = append(all, g)
 	}
 	s.mu.Unlock()
+	var work errgroup.Group
+	work.SetLimit(sweepAtOnce)
 	for _, g := range all {
-		v, _, err := s.c.Custody.Standing(ctx, g.presented)
-		switch kind := kmip.KindOf(err); {
-		case err == nil:
-			s.mu.Lock()
-			_, open := s.guests[g]
-			over := open && g.client == "" && !s.assign(g, v)
-			s.mu.Unlock()
-			if over {
-				g.drain()
-			}
-		case kind == kmip.KindNotAuthenticated, kind == kmip.KindPermissionDenied:
-			s.dismiss(g, err)
+		work.Go(func() error {
+			s.look(ctx, g)
+			return nil
+		})
+	}
+	_ = work.Wait()
+}
+
+// look ends a connection whose client may not come any more.
+func (s *Server) look(ctx context.Context, g *guest) {
+	v, _, err := s.c.Custody.Standing(ctx, g.presented)
+	switch kind := kmip.KindOf(err); {
+	case err == nil:
+		s.mu.Lock()
+		_, open := s.guests[g]
+		over := open && g.client == "" && !s.assign(g, v)
+		s.mu.Unlock()
+		if over {
+			g.drain()
 		}
+	case kind == kmip.KindNotAuthenticated, kind == kmip.KindPermissionDenied:
+		s.dismiss(g, err)
 	}
 }
 

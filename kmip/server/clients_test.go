@@ -254,3 +254,25 @@ func TestACredentialIsEnoughWhereOneIsNeeded(t *testing.T) {
 		t.Error("a wrong password is enough")
 	}
 }
+
+func TestIdentityIsCheckedOnResumedSessions(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		n := start(t, server.Timeouts{})
+		n.client.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+		n.client.MaxVersion = version
+		first := n.dial()
+		n.works(first)
+		_ = first.Close()
+		n.set("array", custody.ClientChange{Disabled: ptr(true)})
+		n.svc.Clock.Advance(2 * time.Second)
+		second := n.dial()
+		if !second.ConnectionState().DidResume {
+			t.Errorf("TLS %x: the session was not resumed", version)
+		}
+		if r := n.ask(second, query(kmip.V14)); r.Items[0].Reason != kmip.ResultReasonAuthenticationNotSuccessful {
+			t.Errorf("TLS %x: a disabled client on a resumed session: %s", version, r.Items[0].Message)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

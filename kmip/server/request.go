@@ -30,7 +30,9 @@ type caller struct {
 	// that they were.
 	mayTurn bool
 	met     func(custody.Visitor) // told of a client that may come; nil where nobody asks
-	turned  *turned
+	// comes is how the peer comes, once it is known.
+	comes  *custody.Presented
+	turned *turned
 }
 
 // session is a TLS connection that has a certificate of the client.
@@ -114,7 +116,11 @@ func (c *caller) run(ctx context.Context, correlation string, req *payload.Reque
 
 // presented is how the peer comes.
 func (c *caller) presented() custody.Presented {
-	return custody.Presented{Certificates: c.tls.ConnectionState().PeerCertificates, Source: c.peer}
+	if c.comes == nil {
+		p := custody.Present(c.tls.ConnectionState().PeerCertificates, c.peer)
+		c.comes = &p
+	}
+	return *c.comes
 }
 
 // turnAway answers a request of a client that may not come as it does.

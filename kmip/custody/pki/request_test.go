@@ -39,7 +39,7 @@ func TestRequestsAreTakenByTheirKeyAndSignature(t *testing.T) {
 	p256 := csr(t, made(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), 0)
 	broken := append([]byte{}, p256...)
 	broken[len(broken)-1] ^= 1
-	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // it is to be refused
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,6 +77,11 @@ func TestBadConfigurationIsRefusedWithItsPlace(t *testing.T) {
 		{"a provider that gives everything", good + oidcWith("https://idp.example", "administrator"), "oidc.roles"},
 		{"roles without a provider", good + "[oidc]\nroles = { a = \"auditor\" }\n", "oidc.issuer"},
 		{"a provider without roles", good + "[oidc]\nissuer = \"https://idp.example\"\nclient_id = \"c\"\n", "oidc.roles"},
+		{"a TLS that is not", good + "[kmip]\ntls = \"old\"\n", `kmip.tls is "old"; it is "modern", "compatible" or "legacy"`},
+		{"legacy TLS for administrators", good + "[https]\ntls = \"legacy\"\n", "https.tls"},
+		{"a further listener without address", good + "[[kmip.also]]\ntls = \"legacy\"\n", "kmip.also, number 1: listen"},
+		{"a further listener with a TLS that is not", good + "[[kmip.also]]\nlisten = \":1\"\ntls = \"x\"\n", "kmip.also, number 1: tls"},
+		{"a certificate without its key", strings.Replace(good, "[pki]", "[pki]\ncertificate = \"c.pem\"", 1), "pki.certificate and pki.key"},
 		{"two protections", software("key = { file = \"k\" }\npassphrase = { env = \"P\" }\ntpm = { device = \"/dev/tpmrm0\" }"), "only one of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -95,6 +100,7 @@ func TestEnvironmentOverridesTheFile(t *testing.T) {
 	env := map[string]string{
 		"CLAVIGER_STORE_URL": "postgres://h/db", "CLAVIGER_KMIP_INTEROP": "true", "CLAVIGER_KMIP_NAMES": "a, b",
 		"CLAVIGER_ROOT_TOKEN_0_PIN_FILE": "/other", "CLAVIGER_KMIP_MAX_CONNECTIONS": "7",
+		"CLAVIGER_KMIP_ALSO_0_LISTEN": "127.0.0.1:5698", "CLAVIGER_KMIP_ALSO_0_TLS": "legacy", "CLAVIGER_PKI_CERTIFICATE": "c.pem", "CLAVIGER_PKI_KEY": "k.pem",
 	}
 	c, err := Parse("c.toml", []byte(good), func(k string) (string, bool) { v, ok := env[k]; return v, ok })
 	if err != nil {
@@ -102,6 +108,9 @@ func TestEnvironmentOverridesTheFile(t *testing.T) {
 	}
 	if c.Store.URL != "postgres://h/db" || !c.KMIP.Interop || len(c.KMIP.Names) != 2 || c.KMIP.Names[1] != "b" || c.Root.Token[0].PIN.File != "/other" || c.KMIP.MaxConnections != 7 {
 		t.Errorf("%+v", c)
+	}
+	if len(c.KMIP.Also) != 1 || c.KMIP.Also[0] != (Also{Listen: "127.0.0.1:5698", TLS: TLSLegacy}) || c.PKI.Certificate != "c.pem" || c.PKI.Key != "k.pem" {
+		t.Errorf("listeners and certificate: %+v, %+v", c.KMIP.Also, c.PKI)
 	}
 	if _, err := Parse("c.toml", []byte(good), func(k string) (string, bool) { return "perhaps", k == "CLAVIGER_KMIP_INTEROP" }); err == nil || !strings.Contains(err.Error(), "CLAVIGER_KMIP_INTEROP") {
 		t.Errorf("a bad value: %v", err)
