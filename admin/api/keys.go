@@ -55,6 +55,7 @@ type KeyDetail struct {
 type Revocation struct {
 	Reason  string `json:"reason" minLength:"1" maxLength:"64" doc:"a Revocation Reason Code, such as KeyCompromise or CessationOfOperation"`
 	Message string `json:"message,omitempty" maxLength:"1024"`
+	InUse   bool   `json:"even_if_in_use,omitempty" doc:"end it also if its key policy says that it is in use"`
 }
 
 func keyOf(s custody.Summary) Key {
@@ -152,7 +153,7 @@ func (a *api) revokeKey(ctx context.Context, in *revokeKeyInput) (*struct{}, err
 			in.Body.Reason, strings.Join(revocationReasons(), ", ")))
 	}
 	reason := kmip.RevocationReason{Code: kmip.RevocationReasonCode(code), Message: in.Body.Message}
-	if err := a.Custody.RevokeKey(ctx, a.scope(ctx, in.Domain), in.UID, reason); err != nil {
+	if err := a.Custody.RevokeKey(ctx, a.scope(ctx, in.Domain), in.UID, reason, in.Body.InUse); err != nil {
 		return nil, a.problem(ctx, err)
 	}
 	return nil, nil //nolint:nilnil // 204: there is nothing to say
@@ -168,11 +169,12 @@ func revocationReasons() []string {
 
 type destroyKeyInput struct {
 	ObjectPath
-	Now bool `query:"now" doc:"without the waiting period of the domain, also of what is pending; only where its rules allow it"`
+	InUse bool `query:"even_if_in_use" doc:"destroy it also if its key policy says that it is in use"`
+	Now   bool `query:"now" doc:"without the waiting period of the domain, also of what is pending; only where its rules allow it"`
 }
 
 func (a *api) destroyKey(ctx context.Context, in *destroyKeyInput) (*struct{}, error) {
-	if err := a.Custody.DestroyKey(ctx, a.scope(ctx, in.Domain), in.UID, in.Now); err != nil {
+	if err := a.Custody.DestroyKey(ctx, a.scope(ctx, in.Domain), in.UID, in.Now, in.InUse); err != nil {
 		return nil, a.problem(ctx, err)
 	}
 	return nil, nil //nolint:nilnil // 204: there is nothing to say

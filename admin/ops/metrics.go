@@ -11,13 +11,17 @@ import (
 )
 
 // Metrics serves what a node measures, in the form of Prometheus.
-func Metrics(version string, tokens func() []seal.TokenStatus) http.Handler {
+// ending counts objects that are in use and about to be deactivated.
+func Metrics(version string, tokens func() []seal.TokenStatus, ending func() int64) http.Handler {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "claviger_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	r.MustRegister(build, tokenCollector{tokens}, collectors.NewGoCollector(),
+	keys := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "claviger_keys_in_use_ending", Help: "Objects that were used within the in_use window of their key policy and reach their Deactivation Date within 14 days.",
+	}, func() float64 { return float64(ending()) })
+	r.MustRegister(build, keys, tokenCollector{tokens}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 }

@@ -19,7 +19,7 @@ func (c *core) handler(k *server.Server) http.Handler {
 	routes.Handle("/kmip", k.HTTP())
 	routes.Handle("/", api.New(api.Config{
 		Custody: c.custody, Log: c.log, Version: version(), Health: c.health, Gate: c,
-		Metrics: ops.Metrics(version(), c.ring.Tokens),
+		Metrics: ops.Metrics(version(), c.ring.Tokens, c.custody.Ending),
 		Status:  func(ctx context.Context) api.Status { return c.status(ctx, k.Open()) },
 	}))
 	return routes

@@ -36,6 +36,7 @@ func keyCommand() *cli.Command {
 					domainFlag(),
 					&cli.StringFlag{Name: "reason", Usage: "`CODE`, such as KeyCompromise, Superseded or CessationOfOperation", Value: "Unspecified"},
 					&cli.StringFlag{Name: "message", Usage: "`TEXT` for those who look later"},
+					inUseFlag(),
 				},
 				Action: revokeKey,
 			},
@@ -45,12 +46,17 @@ func keyCommand() *cli.Command {
 					domainFlag(),
 					&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
 					&cli.BoolFlag{Name: "now", Usage: "without the waiting period of the domain, also of what is pending; only where its rules allow it"},
+					inUseFlag(),
 				},
 				Action: destroyKey,
 			},
-			keyRestoreCommand(), keyPendingCommand(),
+			keyRestoreCommand(), keyPendingCommand(), keyEndingCommand(),
 		},
 	}
+}
+
+func inUseFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "even-if-in-use", Usage: "also if its key policy says that it is in use"}
 }
 
 func keyPath(c *cli.Context) string {
@@ -131,7 +137,7 @@ func revokeKey(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r := api.Revocation{Reason: c.String("reason"), Message: c.String("message")}
+	r := api.Revocation{Reason: c.String("reason"), Message: c.String("message"), InUse: c.Bool("even-if-in-use")}
 	if err := a.post(c.Context, keyPath(c)+"/revoke", nil, r, nil); err != nil {
 		return err
 	}
@@ -154,6 +160,9 @@ func destroyKey(c *cli.Context) error {
 	query := url.Values{}
 	if c.Bool("now") {
 		query.Set("now", "true")
+	}
+	if c.Bool("even-if-in-use") {
+		query.Set("even_if_in_use", "true")
 	}
 	if err := a.post(c.Context, keyPath(c)+"/destroy", query, nil, nil); err != nil {
 		return err

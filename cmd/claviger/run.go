@@ -65,7 +65,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			devCommand(), initCommand(), serveCommand(),
-			statusCommand(), domainCommand(), clientCommand(), userCommand(), rootCommand(), jobCommand(), unsealCommand(), keyCommand(), suiteCommand(), auditCommand(), reportCommand(),
+			statusCommand(), domainCommand(), clientCommand(), userCommand(), rootCommand(), jobCommand(), unsealCommand(), keyCommand(), suiteCommand(), keyPolicyCommand(), auditCommand(), reportCommand(),
 			kmipCommand(), versionCommand(), workerCommand(),
 		},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usagef("%s", err) },

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -82,6 +83,11 @@ type Service struct {
 	// clocked tells that now is the clock of the machine, and not a test's.
 	clocked bool
 	fips    bool
+	ending  atomic.Int64 // objects in use that are about to be deactivated
+
+	// Of the goroutine that does the duties.
+	endingAt     time.Time
+	endingWarned map[string]bool
 
 	identities   identityCache
 	passwords    passwordCache
@@ -133,6 +139,7 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 	var o outcome
 	var err error
 	for attempt := range planAttempts {
+		sc.touched = nil
 		if o, err = plan(); err != nil {
 			if attempt < movedAttempts && s.moved(ctx, err) {
 				continue
@@ -145,6 +152,7 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 		e := s.entry(sc, action, o.uid, nil)
 		e.Detail = o.detail
 		o.change.Audit = append(o.change.Audit, e)
+		sc.used(&o.change)
 		if err = sc.commit(ctx, o.change); !errors.Is(err, store.ErrConflict) {
 			break
 		}

@@ -31,6 +31,9 @@ func (s *Service) Run(ctx context.Context) {
 		if err := s.CompleteDestructions(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "destructions whose waiting period is over could not be completed; it will be tried again", "error", err)
 		}
+		if err := s.WarnEnding(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "objects in use that are about to be deactivated could not be looked for; it will be tried again", "error", err)
+		}
 		if err := s.removeExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "expired records could not be removed", "error", err)
 		}

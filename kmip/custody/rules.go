@@ -16,6 +16,7 @@ import (
 type domainRules struct {
 	Destruction destructionRules `json:"destruction,omitzero"`
 	Suite       SuiteRules       `json:"suite,omitzero"`
+	KeyPolicies []KeyPolicy      `json:"key_policies,omitempty"`
 }
 
 // Rules are read again after a second. While the store cannot be reached the last

@@ -47,6 +47,8 @@ type Scope struct {
 	asked policy.Resource
 	// unwrapping counts the keys that are being unwrapped for each other.
 	unwrapping int
+	// touched are the objects that the use case uses.
+	touched []string
 
 	store  store.Store
 	reader store.Reader
