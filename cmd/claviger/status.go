@@ -35,6 +35,9 @@ func statusCommand() *cli.Command {
 				rows = append(rows, []string{"keys", "what is in use is served all the same"})
 			}
 			rows = append(rows, []string{"random numbers", s.Root.Random}, []string{"fips", fipsText(s.FIPS)}, []string{"KMIP connections", fmt.Sprint(s.Connections)})
+			if s.Ending > 0 {
+				rows = append(rows, []string{"keys", fmt.Sprintf("%d in use are about to be deactivated; see key ending", s.Ending)})
+			}
 			return printTable(c, s, []string{"part", "state"}, rows)
 		},
 	}

@@ -101,8 +101,12 @@ func (p KeyPolicy) check() error {
 		value    *Period
 		smallest Period
 	}{
-		{"activate_after", p.Activate, 0}, {"originator", p.Originator, 1}, {"recipient", p.Recipient, 1},
-		{"rotate", p.Rotate, minRotate}, {"rotate_offset", p.RotateOffset, 0}, {"in_use", p.InUse, minInUse},
+		{"activate_after", p.Activate, 0},
+		{"originator", p.Originator, 1},
+		{"recipient", p.Recipient, 1},
+		{"rotate", p.Rotate, minRotate},
+		{"rotate_offset", p.RotateOffset, 0},
+		{"in_use", p.InUse, minInUse},
 	} {
 		if v.value == nil {
 			continue

@@ -67,7 +67,8 @@ func TestTheMostSpecificPolicyWinsForEachThing(t *testing.T) {
 		{"of a group that takes away", []kmip.Item{inGroup("raw")}, -1, -1, -1},
 		{"of two groups", []kmip.Item{inGroup("none"), inGroup("db")}, 0, 20 * day, 200 * day},
 		{
-			"with dates of its own", []kmip.Item{kmip.DateTime(kmip.TagActivationDate, now.Add(day)), kmip.DateTime(kmip.TagDeactivationDate, now.Add(5*day))},
+			"with dates of its own",
+			[]kmip.Item{kmip.DateTime(kmip.TagActivationDate, now.Add(day)), kmip.DateTime(kmip.TagDeactivationDate, now.Add(5*day))},
 			day, 5 * day, 5 * day,
 		},
 		{"with a late Protect Stop Date", []kmip.Item{kmip.DateTime(kmip.TagProtectStopDate, now.Add(300*day))}, 0, 300 * day, 300 * day},
@@ -399,9 +400,17 @@ func TestKeyPoliciesThatCannotBeAreRefused(t *testing.T) {
 	s, ctx := service.New(t), context.Background()
 	negative, total := int64(-1), int64(1)
 	for _, p := range []custody.KeyPolicy{
-		{}, {Group: "g", Role: "full", Activate: period("now")}, {Role: "no role", Activate: period("now")},
-		{Originator: period("2d"), Recipient: period("1d")}, {Rotate: period("59s")}, {InUse: period("59m")}, {Originator: period("now")},
-		{Recipient: period("101y")}, {UsageTotal: &negative, UsageUnit: "byte"}, {UsageTotal: &total, UsageUnit: "gram"}, {UsageUnit: "byte", Activate: period("now")},
+		{},
+		{Group: "g", Role: "full", Activate: period("now")},
+		{Role: "no role", Activate: period("now")},
+		{Originator: period("2d"), Recipient: period("1d")},
+		{Rotate: period("59s")},
+		{InUse: period("59m")},
+		{Originator: period("now")},
+		{Recipient: period("101y")},
+		{UsageTotal: &negative, UsageUnit: "byte"},
+		{UsageTotal: &total, UsageUnit: "gram"},
+		{UsageUnit: "byte", Activate: period("now")},
 	} {
 		wantKind(t, s.SetKeyPolicies(ctx, s.Administrator("default"), []custody.KeyPolicy{{Activate: period("now")}, p}), kmip.KindInvalidField)
 	}

@@ -246,6 +246,32 @@ func (s *Service) endDestruction(ctx context.Context, sc *Scope, c *store.Change
 	return fmt.Sprintf("material removed; SHA-256 of its sealed form %x; destruction asked for %s by %s", sha256.Sum256(r.Value), k.Asked.Format(time.RFC3339), k.By), nil
 }
 
+// pendingIn counts the objects whose destruction is pending and whose key is in a token.
+func (s *Service) pendingIn(ctx context.Context, serial string) (int, error) {
+	n := 0
+	q := store.RecordQuery{Kind: recordDestruction, Limit: pendingPage}
+	for {
+		list, err := s.store.Records(ctx, q)
+		if err != nil {
+			return 0, err
+		}
+		for _, r := range list {
+			k, material, err := s.openKept(ctx, r)
+			if err != nil {
+				return 0, err
+			}
+			material.Destroy()
+			if k.Token == serial {
+				n++
+			}
+		}
+		if len(list) < pendingPage {
+			return n, nil
+		}
+		q.After = list[len(list)-1].Position()
+	}
+}
+
 // ActionDestructionComplete is recorded when a waiting period is over and the material
 // is gone.
 const ActionDestructionComplete = "destruction.complete"
