@@ -28,6 +28,7 @@ type Key struct {
 	Activation   *time.Time `json:"activation,omitempty"`
 	Deactivation *time.Time `json:"deactivation,omitempty"`
 	Destroyed    *time.Time `json:"destroyed,omitempty"`
+	Due          *time.Time `json:"destruction_due,omitempty" doc:"when the waiting period of its destruction ends; of a single key only"`
 	Sensitive    bool       `json:"sensitive"`
 	Extractable  bool       `json:"extractable"`
 }
@@ -62,7 +63,7 @@ func keyOf(s custody.Summary) Key {
 	k := Key{
 		Domain: s.Domain, UID: s.UID, Names: s.Names, Type: s.Type.String(), Bits: s.LengthBits, State: s.State.String(),
 		Usage: kmip.MaskNames(kmip.TagCryptographicUsageMask, uint32(s.UsageMask)), Groups: s.Groups, Creator: s.Creator,
-		Created: s.Initial, Activation: date(s.Activation), Deactivation: date(s.Deactivation), Destroyed: date(s.Destroyed),
+		Created: s.Initial, Activation: date(s.Activation), Deactivation: date(s.Deactivation), Destroyed: date(s.Destroyed), Due: date(s.Due),
 		Sensitive: s.Sensitive, Extractable: s.Extractable,
 	}
 	if s.Algorithm != 0 {

@@ -65,7 +65,7 @@ func (c *core) status(ctx context.Context, connections int) api.Status {
 	s := api.Status{
 		Version: version(), Node: c.node, Name: c.name(), Started: c.started.UTC().Truncate(time.Second),
 		Uptime: int64(time.Since(c.started) / time.Second), Connections: connections,
-		FIPS:  fipsStatus(c.cfg.FIPS), Ending: c.custody.Ending(),
+		FIPS: fipsStatus(c.cfg.FIPS), Ending: c.custody.Ending(),
 		Store: api.Store{Kind: "postgres", Healthy: true},
 		Root:  c.rootStatus(),
 	}

@@ -124,6 +124,9 @@ func showKey(c *cli.Context) error {
 		return err
 	}
 	rows := [][]string{{"Unique Identifier", k.Key.UID}, {"Domain", k.Key.Domain}, {"Creator", k.Key.Creator}}
+	if k.Key.Due != nil {
+		rows = append(rows, []string{"Destruction Due", stamp(*k.Key.Due)})
+	}
 	for _, at := range k.Attributes {
 		if at.Name != "Unique Identifier" {
 			rows = append(rows, []string{at.Name, at.Value})
