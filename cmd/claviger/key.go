@@ -170,6 +170,10 @@ func destroyKey(c *cli.Context) error {
 	if err := a.post(c.Context, keyPath(c)+"/destroy", query, nil, nil); err != nil {
 		return err
 	}
+	var k api.KeyDetail // who may not read it hears less
+	if err := a.get(c.Context, keyPath(c), nil, &k); err == nil && k.Key.Due != nil {
+		return done(c, "object %s destroyed; its material is kept until %s (key restore brings it back)", c.Args().First(), stamp(*k.Key.Due))
+	}
 	return done(c, "object %s destroyed", c.Args().First())
 }
 
