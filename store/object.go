@@ -77,6 +77,9 @@ type Query struct {
 	Creator   string
 	// InitialFrom and InitialTo bound the Initial Date, inclusive; zero means open.
 	InitialFrom, InitialTo time.Time
+	// DeactivationFrom and DeactivationTo bound the Deactivation Date, inclusive; an
+	// object without one is not between them.
+	DeactivationFrom, DeactivationTo time.Time
 	// After continues behind this position of an earlier answer; nil starts.
 	After *Position
 	Limit int // required, 1 to 1000

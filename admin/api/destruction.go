@@ -27,6 +27,10 @@ func (a *api) registerKeyRules(h huma.API) {
 	huma.Register(h, post("set-suite", "/domains/{domain}/suite", "Say which algorithms are fit in a domain", http.StatusNoContent), a.setSuite)
 	huma.Register(h, get("list-suites", "/suites", "List the profiles of algorithms"), a.suiteProfiles)
 	huma.Register(h, get("show-suite-profile", "/suites/{name}", "Show a profile of algorithms with its rules"), a.suiteDetail)
+	huma.Register(h, get("list-key-policies", "/domains/{domain}/key-policies", "List the key policies of a domain"), a.keyPolicies)
+	huma.Register(h, post("set-key-policies", "/domains/{domain}/key-policies", "Set key policies of a domain, all or none", http.StatusNoContent), a.setKeyPolicies)
+	huma.Register(h, post("remove-key-policy", "/domains/{domain}/key-policies/remove", "Remove a key policy", http.StatusNoContent), a.removeKeyPolicy)
+	huma.Register(h, get("list-ending", "/keys-in-use-ending", "List objects that are in use and about to be deactivated"), a.ending)
 	huma.Register(h, get("list-pending", "/pending-destructions", "List the destructions whose waiting period is not over"), a.pendingDestructions)
 	huma.Register(h, post("restore-key", "/domains/{domain}/keys/{uid}/restore", "Bring back an object whose destruction is pending", http.StatusNoContent), a.restoreKey)
 }

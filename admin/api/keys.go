@@ -28,6 +28,7 @@ type Key struct {
 	Activation   *time.Time `json:"activation,omitempty"`
 	Deactivation *time.Time `json:"deactivation,omitempty"`
 	Destroyed    *time.Time `json:"destroyed,omitempty"`
+	Due          *time.Time `json:"destruction_due,omitempty" doc:"when the waiting period of its destruction ends; of a single key only"`
 	Sensitive    bool       `json:"sensitive"`
 	Extractable  bool       `json:"extractable"`
 }
@@ -55,13 +56,14 @@ type KeyDetail struct {
 type Revocation struct {
 	Reason  string `json:"reason" minLength:"1" maxLength:"64" doc:"a Revocation Reason Code, such as KeyCompromise or CessationOfOperation"`
 	Message string `json:"message,omitempty" maxLength:"1024"`
+	InUse   bool   `json:"even_if_in_use,omitempty" doc:"end it also if its key policy says that it is in use"`
 }
 
 func keyOf(s custody.Summary) Key {
 	k := Key{
 		Domain: s.Domain, UID: s.UID, Names: s.Names, Type: s.Type.String(), Bits: s.LengthBits, State: s.State.String(),
 		Usage: kmip.MaskNames(kmip.TagCryptographicUsageMask, uint32(s.UsageMask)), Groups: s.Groups, Creator: s.Creator,
-		Created: s.Initial, Activation: date(s.Activation), Deactivation: date(s.Deactivation), Destroyed: date(s.Destroyed),
+		Created: s.Initial, Activation: date(s.Activation), Deactivation: date(s.Deactivation), Destroyed: date(s.Destroyed), Due: date(s.Due),
 		Sensitive: s.Sensitive, Extractable: s.Extractable,
 	}
 	if s.Algorithm != 0 {
@@ -152,7 +154,7 @@ func (a *api) revokeKey(ctx context.Context, in *revokeKeyInput) (*struct{}, err
 			in.Body.Reason, strings.Join(revocationReasons(), ", ")))
 	}
 	reason := kmip.RevocationReason{Code: kmip.RevocationReasonCode(code), Message: in.Body.Message}
-	if err := a.Custody.RevokeKey(ctx, a.scope(ctx, in.Domain), in.UID, reason); err != nil {
+	if err := a.Custody.RevokeKey(ctx, a.scope(ctx, in.Domain), in.UID, reason, in.Body.InUse); err != nil {
 		return nil, a.problem(ctx, err)
 	}
 	return nil, nil //nolint:nilnil // 204: there is nothing to say
@@ -168,11 +170,12 @@ func revocationReasons() []string {
 
 type destroyKeyInput struct {
 	ObjectPath
-	Now bool `query:"now" doc:"without the waiting period of the domain, also of what is pending; only where its rules allow it"`
+	InUse bool `query:"even_if_in_use" doc:"destroy it also if its key policy says that it is in use"`
+	Now   bool `query:"now" doc:"without the waiting period of the domain, also of what is pending; only where its rules allow it"`
 }
 
 func (a *api) destroyKey(ctx context.Context, in *destroyKeyInput) (*struct{}, error) {
-	if err := a.Custody.DestroyKey(ctx, a.scope(ctx, in.Domain), in.UID, in.Now); err != nil {
+	if err := a.Custody.DestroyKey(ctx, a.scope(ctx, in.Domain), in.UID, in.Now, in.InUse); err != nil {
 		return nil, a.problem(ctx, err)
 	}
 	return nil, nil //nolint:nilnil // 204: there is nothing to say

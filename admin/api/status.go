@@ -19,6 +19,7 @@ type Status struct {
 	Root        Root       `json:"root_of_trust"`
 	Connections int        `json:"kmip_connections" doc:"open KMIP connections"`
 	FIPS        FIPS       `json:"fips"`
+	Ending      int64      `json:"keys_in_use_ending" doc:"objects in use that reach their Deactivation Date within 14 days; see /keys-in-use-ending"`
 	Expiring    []Expiring `json:"certificates" doc:"those that expire next, soonest first"`
 	// BreakGlass is there while it is open.
 	BreakGlass *OpenBreakGlass `json:"break_glass,omitempty" doc:"present while break-glass is open"`

@@ -24,6 +24,13 @@ func Metrics(version string, tokens func() []seal.TokenStatus, more ...prometheu
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 }
 
+// Ending measures how many objects are in use and about to be deactivated.
+func Ending(count func() int64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "claviger_keys_in_use_ending", Help: "Objects that were used within the in_use window of their key policy and reach their Deactivation Date within 14 days.",
+	}, func() float64 { return float64(count()) })
+}
+
 // BreakGlass measures whether break-glass is open, when it is asked.
 func BreakGlass(active func() bool) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{

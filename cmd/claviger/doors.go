@@ -24,7 +24,7 @@ func (c *core) handler(k *server.Server) (http.Handler, error) {
 	routes.Handle("/kmip", k.HTTP())
 	routes.Handle("/", api.New(api.Config{
 		Custody: c.custody, Log: c.log, Version: version(), Health: c.health, Gate: c, OIDC: provider,
-		Metrics: ops.Metrics(version(), c.ring.Tokens, ops.BreakGlass(c.breakGlass), ops.Expiry(c.nextExpiry)),
+		Metrics: ops.Metrics(version(), c.ring.Tokens, ops.BreakGlass(c.breakGlass), ops.Expiry(c.nextExpiry), ops.Ending(c.custody.Ending)),
 		Status:  func(ctx context.Context) api.Status { return c.status(ctx, k.Open()) },
 	}))
 	return routes, nil
@@ -98,7 +98,7 @@ func (c *core) status(ctx context.Context, connections int) api.Status {
 	s := api.Status{
 		Version: version(), Node: c.node, Name: c.name(), Started: c.started.UTC().Truncate(time.Second),
 		Uptime: int64(time.Since(c.started) / time.Second), Connections: connections,
-		FIPS:  fipsStatus(c.cfg.FIPS),
+		FIPS: fipsStatus(c.cfg.FIPS), Ending: c.custody.Ending(),
 		Store: api.Store{Kind: "postgres", Healthy: true},
 		Root:  c.rootStatus(), Expiring: c.expiring(),
 	}

@@ -25,7 +25,7 @@ func TestANodeThatMustBeInFIPSModeStartsInNoOther(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	if os.Getenv("CLAVIGER_TEST_INNER") == "" { // the same with the mode on
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+t.Name()+"$") //nolint:gosec // this test
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+t.Name()+"$")
 		cmd.Env = append(os.Environ(), "CLAVIGER_TEST_INNER=1", "GODEBUG=fips140=on")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("with the mode on: %v\n%s", err, out)

@@ -36,6 +36,7 @@ func keyCommand() *cli.Command {
 					domainFlag(),
 					&cli.StringFlag{Name: "reason", Usage: "`CODE`, such as KeyCompromise, Superseded or CessationOfOperation", Value: "Unspecified"},
 					&cli.StringFlag{Name: "message", Usage: "`TEXT` for those who look later"},
+					inUseFlag(),
 				},
 				Action: revokeKey,
 			},
@@ -45,12 +46,17 @@ func keyCommand() *cli.Command {
 					domainFlag(),
 					&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
 					&cli.BoolFlag{Name: "now", Usage: "without the waiting period of the domain, also of what is pending; only where its rules allow it"},
+					inUseFlag(),
 				},
 				Action: destroyKey,
 			},
-			keyRestoreCommand(), keyPendingCommand(),
+			keyRestoreCommand(), keyPendingCommand(), keyEndingCommand(),
 		},
 	}
+}
+
+func inUseFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "even-if-in-use", Usage: "also if its key policy says that it is in use"}
 }
 
 func keyPath(c *cli.Context) string {
@@ -118,6 +124,9 @@ func showKey(c *cli.Context) error {
 		return err
 	}
 	rows := [][]string{{"Unique Identifier", k.Key.UID}, {"Domain", k.Key.Domain}, {"Creator", k.Key.Creator}}
+	if k.Key.Due != nil {
+		rows = append(rows, []string{"Destruction Due", stamp(*k.Key.Due)})
+	}
 	for _, at := range k.Attributes {
 		if at.Name != "Unique Identifier" {
 			rows = append(rows, []string{at.Name, at.Value})
@@ -131,7 +140,7 @@ func revokeKey(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r := api.Revocation{Reason: c.String("reason"), Message: c.String("message")}
+	r := api.Revocation{Reason: c.String("reason"), Message: c.String("message"), InUse: c.Bool("even-if-in-use")}
 	if err := a.post(c.Context, keyPath(c)+"/revoke", nil, r, nil); err != nil {
 		return err
 	}
@@ -155,8 +164,15 @@ func destroyKey(c *cli.Context) error {
 	if c.Bool("now") {
 		query.Set("now", "true")
 	}
+	if c.Bool("even-if-in-use") {
+		query.Set("even_if_in_use", "true")
+	}
 	if err := a.post(c.Context, keyPath(c)+"/destroy", query, nil, nil); err != nil {
 		return err
+	}
+	var k api.KeyDetail // who may not read it hears less
+	if err := a.get(c.Context, keyPath(c), nil, &k); err == nil && k.Key.Due != nil {
+		return done(c, "object %s destroyed; its material is kept until %s (key restore brings it back)", c.Args().First(), stamp(*k.Key.Due))
 	}
 	return done(c, "object %s destroyed", c.Args().First())
 }

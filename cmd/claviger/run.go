@@ -66,7 +66,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			devCommand(), initCommand(), serveCommand(),
-			statusCommand(), domainCommand(), clientCommand(), trustCommand(), userCommand(), policyCommand(), roleCommand(), groupCommand(), suiteCommand(),
+			statusCommand(), domainCommand(), clientCommand(), trustCommand(), userCommand(), policyCommand(), roleCommand(), groupCommand(), suiteCommand(), keyPolicyCommand(),
 			approvalCommand(), administratorCommand(), breakGlassCommand(), loginCommand(), logoutCommand(), rootCommand(), jobCommand(), unsealCommand(), keyCommand(), auditCommand(), reportCommand(),
 			kmipCommand(), versionCommand(), workerCommand(),
 		},

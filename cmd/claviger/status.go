@@ -41,6 +41,9 @@ func statusCommand() *cli.Command {
 			if row := expiryRow(s.Expiring, time.Now()); row != nil {
 				rows = append(rows, row)
 			}
+			if s.Ending > 0 {
+				rows = append(rows, []string{"keys", fmt.Sprintf("%d in use are about to be deactivated; see key ending", s.Ending)})
+			}
 			return printTable(c, s, []string{"part", "state"}, rows)
 		},
 	}

@@ -97,6 +97,7 @@ func (s *Service) ObtainLease(ctx context.Context, sc *Scope, uid string) (Lease
 		if m.destroyed() {
 			return o, kmip.Fail(kmip.KindObjectDestroyed, "the object is destroyed")
 		}
+		sc.touch(m)
 		lease.Time, _ = m.attrs.Get(kmip.TagLeaseTime)
 		lease.LastChange, _ = m.attrs.Get(kmip.TagLastChangeDate)
 		return o, nil
@@ -129,6 +130,7 @@ func (s *Service) GetUsageAllocation(ctx context.Context, sc *Scope, uid string,
 		if err := lifecycle.MayProtect(m.state, m.attrs.Dates(), sc.Now); err != nil {
 			return o, err
 		}
+		sc.touch(m)
 		row, err := s.update(ctx, sc, m, true)
 		o.change.Update = []store.Object{row}
 		o.change.Counters = []store.CounterChange{{Domain: sc.Domain, UID: uid, Take: count}}

@@ -197,6 +197,14 @@ func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, what
 		if err := s.staysProtected(ctx, sc, before, m); err != nil {
 			return o, err
 		}
+		if err := s.staysEnforced(ctx, sc, before, m); err != nil {
+			return o, err
+		}
+		if timeless(before.attrs, m.attrs) {
+			if err := s.activated(ctx, sc, m); err != nil {
+				return o, err
+			}
+		}
 		if !before.attrs.Bool(kmip.TagQuantumSafe) {
 			if err := checkQuantumSafe(m.attrs); err != nil {
 				return o, err

@@ -128,6 +128,7 @@ func (s *Service) usable(ctx context.Context, sc *Scope, action, uid string, mas
 	if !m.hasValue() {
 		return nil, kmip.Fail(kmip.KindKeyValueNotPresent, "the server has no value of this key")
 	}
+	sc.touch(m)
 	return m, nil
 }
 

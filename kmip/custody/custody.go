@@ -20,6 +20,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,6 +85,11 @@ type Service struct {
 	// clocked tells that now is the clock of the machine, and not a test's.
 	clocked bool
 	fips    bool
+	ending  atomic.Int64 // objects in use that are about to be deactivated
+
+	// Of the goroutine that does the duties.
+	endingAt     time.Time
+	endingWarned map[string]bool
 
 	policyTable  policyTable
 	quotas       quotaTable
@@ -148,7 +154,7 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 	used, spending := sc.used, sc.spending
 	defer func() { sc.used, sc.spending = used, spending }()
 	for attempt := range planAttempts {
-		sc.used, sc.spending = nil, true
+		sc.used, sc.spending, sc.touched = nil, true, nil
 		if o, err = plan(); err != nil {
 			if attempt < movedAttempts && s.moved(ctx, err) {
 				continue
@@ -167,6 +173,7 @@ func (s *Service) do(ctx context.Context, sc *Scope, action string, plan func() 
 			break
 		}
 		o.change.Audit = append(o.change.Audit, e)
+		sc.noteUses(&o.change)
 		if err = sc.commit(ctx, o.change); !errors.Is(err, store.ErrConflict) {
 			break
 		}

@@ -186,8 +186,18 @@ func builtInDefaults() []ForObjects {
 // another.
 var ofAlgorithm = []kmip.Tag{kmip.TagCryptographicLength, kmip.TagCryptographicDomainParameters, kmip.TagKeyFormatType}
 
-// withDefaults adds the defaults of the domain that a request does not give.
+// withDefaults adds the defaults of the domain that a request does not give, and what
+// its key policies say.
 func (s *Service) withDefaults(ctx context.Context, sc *Scope, t kmip.ObjectType, attrs kmip.Attributes) (kmip.Attributes, error) {
+	all, err := s.withSetDefaults(ctx, sc, t, attrs)
+	if err != nil {
+		return nil, err
+	}
+	return s.withKeyPolicy(ctx, sc, t, all, false)
+}
+
+// withSetDefaults adds those that Set Defaults set.
+func (s *Service) withSetDefaults(ctx context.Context, sc *Scope, t kmip.ObjectType, attrs kmip.Attributes) (kmip.Attributes, error) {
 	st, err := s.standing(ctx, sc.Domain)
 	if err != nil || len(st.defaults) == 0 {
 		return attrs, err

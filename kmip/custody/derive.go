@@ -76,6 +76,7 @@ func (s *Service) bases(ctx context.Context, sc *Scope, uids []string) ([]*manag
 		if !m.hasValue() {
 			return nil, kmip.Fail(kmip.KindKeyValueNotPresent, "the server has no value of this object")
 		}
+		sc.touch(m)
 		bases[i] = m
 	}
 	return bases, nil

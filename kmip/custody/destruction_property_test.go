@@ -86,10 +86,10 @@ func TestNoSequenceReachesMaterialThatIsBeingDestroyed(t *testing.T) {
 		}
 		acts := map[string]func(){
 			"destroy":          func() { _ = s.Destroy(ctx, client(), uid) },
-			"destroy by admin": func() { _ = s.DestroyKey(ctx, admin(), uid, false) },
+			"destroy by admin": func() { _ = s.DestroyKey(ctx, admin(), uid, false, false) },
 			"obliterate":       func() { _ = s.Obliterate(ctx, client(), uid) },
 			"destroy now": func() {
-				err := s.DestroyKey(ctx, admin(), uid, true)
+				err := s.DestroyKey(ctx, admin(), uid, true, false)
 				if err == nil && guarded > 0 {
 					rt.Fatalf("purge protection of %d days, and destroyed without waiting", guarded)
 				}

@@ -356,18 +356,18 @@ func TestDestroyNowOnlyWhereTheRulesAllowIt(t *testing.T) {
 			rule(t, s, "", c.rule)
 			admin := func() *custody.Scope { return s.Administrator("default") }
 			one, two := create(t, s, s.Client("default")), create(t, s, s.Client("default"))
-			err := s.DestroyKey(ctx, admin(), one, true)
+			err := s.DestroyKey(ctx, admin(), one, true, false)
 			if c.allowed != (err == nil) {
 				t.Fatalf("destroy now: %v", err)
 			}
-			if err := s.DestroyKey(ctx, admin(), two, false); err != nil {
+			if err := s.DestroyKey(ctx, admin(), two, false, false); err != nil {
 				t.Fatal(err)
 			}
 			waits := c.rule.Days > 0
 			if got := len(pending(t, s)); waits != (got == 1) {
 				t.Fatalf("%d pending", got)
 			}
-			err = s.DestroyKey(ctx, admin(), two, true) // what is pending
+			err = s.DestroyKey(ctx, admin(), two, true, false) // what is pending
 			switch {
 			case !waits:
 				wantKind(t, err, kmip.KindObjectDestroyed)
@@ -421,7 +421,7 @@ func TestPurgeProtectionCanOnlyBeLengthened(t *testing.T) {
 	if got := pending(t, s); len(got) != 1 || !got[0].Due.Equal(asked.Add(30*day)) || !got[0].Protected {
 		t.Errorf("pending: %+v; want 30 days, protected", got)
 	}
-	wantKind(t, s.DestroyKey(ctx, s.Administrator("default"), short, true), kmip.KindPermissionDenied)
+	wantKind(t, s.DestroyKey(ctx, s.Administrator("default"), short, true, false), kmip.KindPermissionDenied)
 }
 
 func TestTheRecordOfADestructionFollowsTheKeyOfTheDomain(t *testing.T) {

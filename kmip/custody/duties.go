@@ -24,6 +24,7 @@ func (s *Service) duties() []duty {
 		{s.removeResidents, "keys that no object has any more could not be removed from a token"},
 		{s.sealer.Complete, "a token lacks copies of domain keys"},
 		{s.CompleteDestructions, "destructions whose waiting period is over could not be completed"},
+		{s.WarnEnding, "objects in use that are about to be deactivated could not be looked for"},
 		{s.removeExpired, "expired records could not be removed"},
 		{s.EndApprovals, "requests for approval could not be ended"},
 		{s.EndBreakGlass, "break-glass could not be closed"},

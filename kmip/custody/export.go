@@ -29,6 +29,7 @@ func (s *Service) Export(ctx context.Context, sc *Scope, uid string, opts GetOpt
 		if value, err = s.give(ctx, sc, "Export", m, opts); err != nil {
 			return o, err
 		}
+		sc.touch(m)
 		if !m.row.Counter.Served {
 			o.change.Counters = []store.CounterChange{{Domain: sc.Domain, UID: uid, Serve: true}}
 		}

@@ -34,6 +34,7 @@ func (s *Service) Get(ctx context.Context, sc *Scope, uid string, opts GetOption
 		if value, err = s.give(ctx, sc, "Get", m, opts); err != nil {
 			return o, err
 		}
+		sc.touch(m)
 		if !m.row.Counter.Served {
 			o.change.Counters = []store.CounterChange{{Domain: sc.Domain, UID: uid, Serve: true}}
 		}

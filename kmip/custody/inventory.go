@@ -27,6 +27,8 @@ type Summary struct {
 	Destroyed    time.Time
 	Sensitive    bool
 	Extractable  bool
+	// Due is when the waiting period of a destruction ends; only Key tells it.
+	Due time.Time
 }
 
 // Keys lists objects of the scope's domain, newest first, behind a position;
@@ -58,7 +60,10 @@ func (s *Service) Key(ctx context.Context, sc *Scope, uid string) (Summary, kmip
 			return o, err
 		}
 		sum, attrs = m.summary(), m.view()
-		return o, nil
+		if m.destroyed() {
+			sum.Due, err = s.dueOf(ctx, m)
+		}
+		return o, err
 	})
 	return sum, attrs, err
 }

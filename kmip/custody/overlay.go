@@ -153,6 +153,9 @@ func (o *overlay) count(ctx context.Context, cc store.CounterChange) error {
 	sum.Take += cc.Take
 	sum.Give += cc.Give
 	sum.Serve = sum.Serve || cc.Serve
+	if cc.Used.After(sum.Used) {
+		sum.Used = cc.Used
+	}
 	return nil
 }
 

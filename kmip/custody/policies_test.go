@@ -65,7 +65,7 @@ func TestAPolicyOfTheInstallationHoldsInEveryDomain(t *testing.T) {
 	setPolicy(t, s, custody.SystemDomain, `forbid (principal, action in Action::"retrieve", resource);`)
 	wantKind(t, get(s, as(s, "a", policy.RoleFull), uid), kmip.KindPermissionDenied)
 	setPolicy(t, s, custody.SystemDomain, `forbid (principal is Administrator, action == Action::"key.destroy", resource);`)
-	wantKind(t, s.DestroyKey(t.Context(), s.Administrator("default"), uid, false), kmip.KindPermissionDenied)
+	wantKind(t, s.DestroyKey(t.Context(), s.Administrator("default"), uid, false, false), kmip.KindPermissionDenied)
 }
 
 func TestAPolicyThatIsWrongLeavesTheOldOneInForce(t *testing.T) {

@@ -58,6 +58,9 @@ func (s *Service) rekey(ctx context.Context, sc *Scope, uid string, offset *time
 		if err != nil {
 			return o, err
 		}
+		if inherited, err = s.withKeyPolicy(ctx, sc, old.objectType(), inherited, true); err != nil {
+			return o, err
+		}
 		dates := old.attrs.Dates()
 		if offset != nil {
 			dates = inherited.Dates() // they keep their distances

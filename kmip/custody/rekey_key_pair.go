@@ -28,11 +28,11 @@ func (s *Service) rekeyKeyPair(ctx context.Context, sc *Scope, uid string, offse
 				return o, err
 			}
 		}
-		newPrivate, err := s.inheritHalf(oldPrivate, merge(common, private), offset, sc.Now)
+		newPrivate, err := s.inheritHalf(ctx, sc, oldPrivate, merge(common, private), offset)
 		if err != nil {
 			return o, err
 		}
-		newPublic, err := s.inheritHalf(oldPublic, merge(common, public), offset, sc.Now)
+		newPublic, err := s.inheritHalf(ctx, sc, oldPublic, merge(common, public), offset)
 		if err != nil {
 			return o, err
 		}
@@ -99,12 +99,15 @@ func (s *Service) loadPair(ctx context.Context, sc *Scope, uid string) (private,
 }
 
 // inheritHalf computes the attributes of one new key, with the link to the old.
-func (s *Service) inheritHalf(old *managed, attrs kmip.Attributes, offset *time.Duration, now time.Time) (kmip.Attributes, error) {
+func (s *Service) inheritHalf(ctx context.Context, sc *Scope, old *managed, attrs kmip.Attributes, offset *time.Duration) (kmip.Attributes, error) {
 	if err := checkCreation(attrs); err != nil {
 		return nil, err
 	}
-	all, err := inherit(old, attrs, offset, now)
+	all, err := inherit(old, attrs, offset, sc.Now)
 	if err != nil {
+		return nil, err
+	}
+	if all, err = s.withKeyPolicy(ctx, sc, old.objectType(), all, true); err != nil {
 		return nil, err
 	}
 	return append(all, kmip.NewAttribute(kmip.LinkValue{Type: kmip.LinkTypeReplacedObjectLink, Target: old.row.UID}.Item())), nil

@@ -287,7 +287,8 @@ func (s *Service) removeResidents(ctx context.Context) error {
 	return failed
 }
 
-// residents counts objects that live in a token, up to one for each domain.
+// residents counts objects that live in a token, up to one for each domain, and those
+// whose destruction is pending.
 func (s *Service) residents(ctx context.Context, serial string) (int, error) {
 	domains, err := s.store.Domains(ctx)
 	if err != nil {
@@ -301,5 +302,6 @@ func (s *Service) residents(ctx context.Context, serial string) (int, error) {
 		}
 		n += len(found)
 	}
-	return n, nil
+	pending, err := s.pendingIn(ctx, serial)
+	return n + pending, err
 }

@@ -17,6 +17,7 @@ type domainRules struct {
 	Destruction destructionRules `json:"destruction,omitzero"`
 	Quota       Quota            `json:"quota,omitzero"`
 	Suite       SuiteRules       `json:"suite,omitzero"`
+	KeyPolicies []KeyPolicy      `json:"key_policies,omitempty"`
 }
 
 // Rules are read again after a second. While the store cannot be reached the last

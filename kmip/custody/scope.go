@@ -40,6 +40,8 @@ type Scope struct {
 	asked policy.Resource
 	// unwrapping counts the keys that are being unwrapped for each other.
 	unwrapping int
+	// touched are the objects that the use case uses.
+	touched []string
 	// about is what the caller asks, word by word; nil when the door has not said.
 	about Arguments
 	// spending tells that a use case is being planned that spends the approvals

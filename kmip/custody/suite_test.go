@@ -41,12 +41,12 @@ func TestTheProfileForNewKeysIsAskedForEachWayToMakeOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	small, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // it shall be refused
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}
 	raw := func(alg kmip.CryptographicAlgorithm, n int) *kmip.Object {
-		return &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Algorithm: alg, LengthBits: int32(n) * 8, Material: secret.New(bytes.Repeat([]byte{1}, n))}} //nolint:gosec // small
+		return &kmip.Object{Type: kmip.ObjectTypeSymmetricKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypeRaw, Algorithm: alg, LengthBits: int32(n) * 8, Material: secret.New(bytes.Repeat([]byte{1}, n))}}
 	}
 	private := &kmip.Object{Type: kmip.ObjectTypePrivateKey, Key: &kmip.KeyBlock{Format: kmip.KeyFormatTypePKCS1, Material: secret.New(x509.MarshalPKCS1PrivateKey(small))}}
 	pair := func(items ...kmip.Item) error {

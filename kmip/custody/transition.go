@@ -18,7 +18,7 @@ func (s *Service) Activate(ctx context.Context, sc *Scope, uid string) error {
 			return err
 		}
 		m.attrs = m.attrs.Set(kmip.DateTime(kmip.TagActivationDate, sc.Now))
-		return nil
+		return s.activated(ctx, sc, m)
 	})
 }
 
@@ -26,17 +26,23 @@ func (s *Service) Activate(ctx context.Context, sc *Scope, uid string) error {
 // a compromise (§6.1.44). occurred is when the compromise happened; the
 // Initial Date when it is zero.
 func (s *Service) Revoke(ctx context.Context, sc *Scope, uid string, reason kmip.RevocationReason, occurred time.Time) error {
-	return s.revoke(ctx, sc, "Revoke", uid, reason, occurred)
+	return s.revoke(ctx, sc, "Revoke", uid, reason, occurred, true)
 }
 
-// RevokeKey is Revoke by an administrator.
-func (s *Service) RevokeKey(ctx context.Context, sc *Scope, uid string, reason kmip.RevocationReason) error {
-	return s.revoke(ctx, sc, "key.revoke", uid, reason, time.Time{})
+// RevokeKey is Revoke by an administrator, of an object that is in use only when
+// evenIfInUse.
+func (s *Service) RevokeKey(ctx context.Context, sc *Scope, uid string, reason kmip.RevocationReason, evenIfInUse bool) error {
+	return s.revoke(ctx, sc, "key.revoke", uid, reason, time.Time{}, evenIfInUse)
 }
 
-func (s *Service) revoke(ctx context.Context, sc *Scope, action, uid string, reason kmip.RevocationReason, occurred time.Time) error {
+func (s *Service) revoke(ctx context.Context, sc *Scope, action, uid string, reason kmip.RevocationReason, occurred time.Time, evenIfInUse bool) error {
 	compromise := reason.Code == kmip.RevocationReasonCodeKeyCompromise || reason.Code == kmip.RevocationReasonCodeCACompromise
 	return s.transition(ctx, sc, action, uid, func(m *managed) error {
+		if !evenIfInUse {
+			if err := s.notInUse(ctx, sc, m); err != nil {
+				return err
+			}
+		}
 		if reason.Code == 0 {
 			return kmip.Fail(kmip.KindMissingField, "Revoke needs a Revocation Reason")
 		}
@@ -70,16 +76,17 @@ func (s *Service) revoke(ctx context.Context, sc *Scope, action, uid string, rea
 // names are free afterwards. Where a waiting period holds, the value is out of reach
 // at once, and removed when the period is over.
 func (s *Service) Destroy(ctx context.Context, sc *Scope, uid string) error {
-	return s.destroy(ctx, sc, "Destroy", uid, false)
+	return s.destroy(ctx, sc, "Destroy", uid, false, true)
 }
 
-// DestroyKey is Destroy by an administrator. now does without the waiting period, also
-// of what is pending already, where the rules of the domain allow it.
-func (s *Service) DestroyKey(ctx context.Context, sc *Scope, uid string, now bool) error {
-	return s.destroy(ctx, sc, "key.destroy", uid, now)
+// DestroyKey is Destroy by an administrator, of an object that is in use only when
+// evenIfInUse. now does without the waiting period, also of what is pending already,
+// where the rules of the domain allow it.
+func (s *Service) DestroyKey(ctx context.Context, sc *Scope, uid string, now, evenIfInUse bool) error {
+	return s.destroy(ctx, sc, "key.destroy", uid, now, evenIfInUse)
 }
 
-func (s *Service) destroy(ctx context.Context, sc *Scope, action, uid string, now bool) error {
+func (s *Service) destroy(ctx context.Context, sc *Scope, action, uid string, now, evenIfInUse bool) error {
 	return s.do(ctx, sc, action, func() (outcome, error) {
 		o := outcome{uid: uid}
 		m, err := s.load(ctx, sc, action, uid)
@@ -88,6 +95,11 @@ func (s *Service) destroy(ctx context.Context, sc *Scope, action, uid string, no
 		}
 		if err != nil {
 			return o, err
+		}
+		if !evenIfInUse {
+			if err := s.notInUse(ctx, sc, m); err != nil {
+				return o, err
+			}
 		}
 		rule, err := s.destructionRule(ctx, sc, m)
 		if err != nil {

@@ -57,10 +57,14 @@ func (s *Service) GetAttributes(ctx context.Context, sc *Scope, uid string, ids 
 				return outcome{uid: uid}, kmip.Fail(kmip.KindAttributeRepeated, "%s is named twice", id)
 			}
 		}
-		attrs, err := s.viewOf(ctx, sc, "GetAttributes", uid)
+		m, err := s.load(ctx, sc, "GetAttributes", uid)
 		if err != nil {
 			return outcome{uid: uid}, err
 		}
+		if slices.Contains(ids, kmip.AttributeID{Tag: kmip.TagState}) && !m.destroyed() { // as databases do that hold a key
+			sc.touch(m)
+		}
+		attrs := m.view()
 		if found = attrs; len(ids) > 0 {
 			found = nil
 			for _, id := range ids {

@@ -102,13 +102,13 @@ func ParseItem(text string) (Item, error) {
 		bits = n
 	}
 	for k, kindName := range kindNames {
-		if given && kind != kindName || withBits && Kind(k) != KindAlgorithm { //nolint:gosec // six kinds
+		if given && kind != kindName || withBits && Kind(k) != KindAlgorithm {
 			continue
 		}
 		if v, ok := lookUp(kindTags[k], name); ok {
-			i := Item{Kind: Kind(k), Value: v} //nolint:gosec // six kinds
+			i := Item{Kind: Kind(k), Value: v}
 			if withBits {
-				i.Bits = effectiveBits(kmip.CryptographicAlgorithm(v), int32(bits)) //nolint:gosec // bounded above
+				i.Bits = effectiveBits(kmip.CryptographicAlgorithm(v), int32(bits))
 			}
 			return i, nil
 		}
@@ -139,7 +139,7 @@ func lookUp(tag kmip.Tag, name string) (uint32, bool) {
 func valueName(tag kmip.Tag, v uint32) string {
 	for k, t := range kindTags {
 		if t == tag {
-			return Item{Kind: Kind(k), Value: v}.name() //nolint:gosec // six kinds
+			return Item{Kind: Kind(k), Value: v}.name()
 		}
 	}
 	return ""

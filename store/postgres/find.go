@@ -83,6 +83,12 @@ func findSQL(domain string, q store.Query) (string, []any) {
 	if !q.InitialTo.IsZero() {
 		and(`o.initial_date <= ?`, column.Micro(q.InitialTo))
 	}
+	if !q.DeactivationFrom.IsZero() {
+		and(`o.deactivation_date >= ?`, column.Micro(q.DeactivationFrom))
+	}
+	if !q.DeactivationTo.IsZero() {
+		and(`o.deactivation_date <= ?`, column.Micro(q.DeactivationTo))
+	}
 	if q.After != nil {
 		and(`(o.initial_date, o.uid) < (?, ?)`, column.Micro(q.After.Initial), q.After.UID)
 	}

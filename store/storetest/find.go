@@ -120,6 +120,14 @@ var findCases = []testCase{
 		expectFound(t, s, "d", store.Query{Sides: []store.Side{{Kind: store.SideGroup, Value: "g"}}}, "b", "a")
 		expectFound(t, s, "d", store.Query{Sides: []store.Side{{Kind: store.SideGroup, Value: c.Group}}}, "c")
 	}},
+	{"by Deactivation Date", func(t *testing.T, s store.Store) {
+		a, b, c := object("d", "a"), object("d", "b"), object("d", "c")
+		a.Deactivation, b.Deactivation, c.Deactivation = day, day.Add(time.Hour), time.Time{}
+		insert(t, s, a, b, c)
+		expectFound(t, s, "d", store.Query{DeactivationFrom: day, DeactivationTo: day.Add(time.Hour)}, "b", "a")
+		expectFound(t, s, "d", store.Query{DeactivationFrom: day.Add(time.Microsecond)}, "b")
+		expectFound(t, s, "d", store.Query{DeactivationTo: day.Add(time.Hour - time.Microsecond)}, "a")
+	}},
 	{"needs a limit from 1 to 1000", func(t *testing.T, s store.Store) {
 		for _, limit := range []int{-1, 0, 1001} {
 			_, err := s.Find(t.Context(), "d", store.Query{Limit: limit})
