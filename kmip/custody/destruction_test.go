@@ -10,41 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/store"
 	"github.com/claviger/claviger/store/audit"
-	"github.com/claviger/claviger/store/postgres"
-	"github.com/claviger/claviger/testenv"
 	"github.com/claviger/claviger/testenv/service"
 )
 
 const day = 24 * time.Hour
-
-// onPostgres opens a store of its own on the test server.
-func onPostgres(t testing.TB) store.Store {
-	t.Helper()
-	ctx := context.Background()
-	url := testenv.Postgres(t)
-	if err := postgres.Migrate(ctx, url); err != nil {
-		t.Fatal(err)
-	}
-	st, err := postgres.Open(ctx, url, store.Options{Node: uuid.NewString()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
-	return st
-}
-
-// onBoth runs a test on each store.
-func onBoth(t *testing.T, test func(*testing.T, *service.Service)) {
-	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { test(t, service.New(t)) })
-	t.Run("postgres", func(t *testing.T) { test(t, service.With(t, service.Options{Backend: onPostgres})) })
-}
 
 func rule(t *testing.T, s *service.Service, group string, r custody.DestructionRule) {
 	t.Helper()
@@ -90,7 +63,7 @@ func complete(t *testing.T, s *service.Service) {
 }
 
 func TestDestroyWaitsAndThenTheMaterialIsGone(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *service.Service) {
+	onBothStores(t, func(t *testing.T, s *service.Service) {
 		ctx := context.Background()
 		rule(t, s, "", custody.DestructionRule{Days: 7})
 		uid := create(t, s, s.Client("default"), name("db"), kmip.DateTime(kmip.TagActivationDate, s.Clock.Now()), kmip.DateTime(kmip.TagDeactivationDate, s.Clock.Now().Add(time.Minute)))
@@ -162,7 +135,7 @@ func TestDestroyWaitsAndThenTheMaterialIsGone(t *testing.T) {
 }
 
 func TestRestoreBringsTheObjectBackAsItWas(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *service.Service) {
+	onBothStores(t, func(t *testing.T, s *service.Service) {
 		ctx := context.Background()
 		rule(t, s, "", custody.DestructionRule{Days: 7})
 		for _, c := range []struct {
@@ -277,7 +250,7 @@ func TestACompromiseDeclaredMeanwhileOutlivesTheRestore(t *testing.T) {
 }
 
 func TestWhatWasObliteratedComesBackWithItsMetadata(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *service.Service) {
+	onBothStores(t, func(t *testing.T, s *service.Service) {
 		ctx := context.Background()
 		rule(t, s, "", custody.DestructionRule{Days: 3, Protected: true})
 		limits := kmip.UsageLimits{Total: 100, Count: 100, Unit: kmip.UsageLimitsUnitByte}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestADestructionInABatchThatIsUndoneIsNotPending(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *service.Service) {
+	onBothStores(t, func(t *testing.T, s *service.Service) {
 		ctx := context.Background()
 		rule(t, s, "", custody.DestructionRule{Days: 7})
 		uid := create(t, s, s.Client("default"), name("k"))

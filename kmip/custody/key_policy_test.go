@@ -15,7 +15,6 @@ import (
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/secret"
-	"github.com/claviger/claviger/store"
 	"github.com/claviger/claviger/testenv/service"
 )
 
@@ -179,7 +178,7 @@ func TestObjectsOfEveryWayOfMakingAreActivated(t *testing.T) {
 }
 
 func TestKeysRotateByPolicy(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *service.Service) {
+	onBothStores(t, func(t *testing.T, s *service.Service) {
 		ctx := context.Background()
 		keyPolicies(t, s, custody.KeyPolicy{Group: "db", Activate: period("now"), Originator: period("40d"), Rotate: period("30d")})
 		first := create(t, s, s.Client("default"), name("db"), inGroup("db"))
@@ -236,7 +235,7 @@ func TestKeysRotateByPolicy(t *testing.T) {
 }
 
 func TestAClientThatLocatesByNameSeesNoGapWhileKeysRotate(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *service.Service) {
+	onBothStores(t, func(t *testing.T, s *service.Service) {
 		ctx := context.Background()
 		keyPolicies(t, s, custody.KeyPolicy{Activate: period("now"), Rotate: period("60s")})
 		const keys = 4
@@ -347,11 +346,11 @@ func TestAnAdministratorDoesNotEndWhatIsInUseByAccident(t *testing.T) {
 }
 
 func TestWhatIsInUseIsWarnedAboutBeforeItsDate(t *testing.T) {
-	for backend, open := range map[string]func(testing.TB) store.Store{"sqlite": nil, "postgres": onPostgres} {
+	for backend, postgres := range map[string]bool{"sqlite": false, "postgres": true} {
 		t.Run(backend, func(t *testing.T) {
 			ctx := context.Background()
 			var log bytes.Buffer
-			s := service.With(t, service.Options{Log: slog.NewTextHandler(&log, nil), Backend: open})
+			s := service.With(t, service.Options{Log: slog.NewTextHandler(&log, nil), Postgres: postgres})
 			keyPolicies(t, s, custody.KeyPolicy{Group: "db", Activate: period("now"), Recipient: period("30d"), InUse: period("7d")})
 			used, idle := create(t, s, s.Client("default"), name("used"), inGroup("db")), create(t, s, s.Client("default"), name("idle"), inGroup("db"))
 			other := create(t, s, s.Client("default"), kmip.DateTime(kmip.TagActivationDate, s.Clock.Now()), kmip.DateTime(kmip.TagDeactivationDate, s.Clock.Now().Add(30*day)))

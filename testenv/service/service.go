@@ -50,8 +50,6 @@ type Options struct {
 	Postgres bool      // on a new database of Postgres
 	Log      slog.Handler
 	FIPS     bool // what is not in the validated module is refused
-	// Backend opens a store, which it closes with the test; SQLite when nil.
-	Backend func(testing.TB) store.Store
 	// Store puts something before the store.
 	Store func(store.Store) store.Store
 	// Decide answers in the place of policy.
@@ -108,13 +106,8 @@ func With(t testing.TB, o Options) *Service {
 	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
-	var st store.Store
-	if o.Backend != nil {
-		st = o.Backend(t)
-	} else {
-		st = open(t, dir, o)
-		t.Cleanup(func() { _ = st.Close() })
-	}
+	st := open(t, dir, o)
+	t.Cleanup(func() { _ = st.Close() })
 	s := &Service{Store: st, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, options: o}
 	first := newToken(t, filepath.Join(dir, "root"), "claviger")
 	s.members = []seal.Member{seal.Opened(first)}
