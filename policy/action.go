@@ -58,9 +58,9 @@ const (
 type duty uint8
 
 const (
-	system  duty = 1 << iota // runs the appliance, and says who is who
-	officer                  // says who may do what, and ends keys
-	auditor                  // reads everything but material
+	system   duty = 1 << iota // runs the appliance, and says who is who
+	officer                   // says who may do what, and ends keys
+	auditor                   // reads everything but material
 	everyone = system | officer | auditor
 )
 

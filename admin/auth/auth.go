@@ -55,7 +55,9 @@ func Require(svc *custody.Service, deny func(http.ResponseWriter, *http.Request,
 			deny(w, r, err)
 			return
 		}
-		c.Asked = askedBy(r)
+		body := askedBy(r)
+		defer body.forget()
+		c.Asked = body
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	})
 }
