@@ -13,10 +13,11 @@ import (
 const ReasonHeader = "Claviger-Reason"
 
 // asked is what a request asks: method, target and body. It keeps the body while it
-// is read. It implements custody.Arguments.
+// is read, and overwrites it in the end: it may hold a secret. It implements
+// custody.Arguments.
 type asked struct {
 	method, target, reason string
-	body                   bytes.Buffer
+	body                   []byte
 	from                   io.ReadCloser
 }
 
@@ -30,16 +31,30 @@ func askedBy(r *http.Request) *asked {
 // Read implements io.Reader.
 func (a *asked) Read(b []byte) (int, error) {
 	n, err := a.from.Read(b)
-	a.body.Write(b[:n])
+	a.keep(b[:n])
 	return n, err
 }
+
+// keep adds to the body without leaving copies behind.
+func (a *asked) keep(b []byte) {
+	if len(a.body)+len(b) > cap(a.body) {
+		larger := make([]byte, len(a.body), 2*(len(a.body)+len(b)))
+		copy(larger, a.body)
+		a.forget()
+		a.body = larger
+	}
+	a.body = append(a.body, b...)
+}
+
+// forget overwrites the body.
+func (a *asked) forget() { clear(a.body[:cap(a.body)]) }
 
 // Close implements io.Closer.
 func (a *asked) Close() error { return a.from.Close() }
 
 // Canonical implements custody.Arguments.
 func (a *asked) Canonical() []byte {
-	return append([]byte(a.method+" "+a.target+"\x00"), a.body.Bytes()...)
+	return append([]byte(a.method+" "+a.target+"\x00"), a.body...)
 }
 
 // readable are the fields of bodies that approvers see; any other may be a secret.
@@ -52,7 +67,7 @@ var readable = map[string]bool{
 func (a *asked) Shown() string {
 	var b strings.Builder
 	b.WriteString(a.method + " " + a.target)
-	d := json.NewDecoder(bytes.NewReader(a.body.Bytes()))
+	d := json.NewDecoder(bytes.NewReader(a.body))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
 		return b.String()
 	}

@@ -60,7 +60,9 @@ func Require(svc *custody.Service, deny func(http.ResponseWriter, *http.Request,
 		if r.TLS != nil {
 			c.TLS = strings.TrimPrefix(tls.VersionName(r.TLS.Version), "TLS ")
 		}
-		c.Asked = askedBy(r)
+		body := askedBy(r)
+		defer body.forget()
+		c.Asked = body
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	})
 }

@@ -35,6 +35,7 @@ func approvalCommand() *cli.Command {
 			},
 			{Name: "refuse", Usage: "refuse a request", ArgsUsage: "ID", Flags: []cli.Flag{comment}, Action: refuseApproval},
 			{Name: "cancel", Usage: "cancel a request", ArgsUsage: "ID", Action: cancelApproval},
+			verifyApprovalCommand(),
 		},
 	}
 }

@@ -32,9 +32,8 @@ var separate = []string{policy.RoleSystem, policy.RoleOfficer, policy.RoleAudito
 type administrators struct {
 	list   []store.Administrator
 	record store.Record
-	// Changes counts them.
-	count struct {
-		Changes int64 `json:"changes"`
+	count  struct {
+		Changes int64 `json:"changes"` // that there have been
 	}
 }
 
@@ -49,7 +48,7 @@ func (s *Service) administrators(ctx context.Context) (administrators, error) {
 	return a, err
 }
 
-// settle makes a change one that fails when others have changed administrators.
+// settleAdministrators makes a change one that fails when others have changed administrators.
 func (s *Service) settleAdministrators(ctx context.Context, c *store.Change, a administrators) error {
 	a.count.Changes++
 	return s.putSingle(ctx, c, a.record, s.now().UTC(), a.count)

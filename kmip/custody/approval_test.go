@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -396,6 +397,65 @@ func TestReadingCanNeedApproval(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRequest(t, get())
+}
+
+// counting counts what is read beside objects.
+type counting struct {
+	store.Store
+	reads atomic.Int64
+}
+
+func (c *counting) Record(ctx context.Context, domain, kind, key string) (store.Record, error) {
+	c.reads.Add(1)
+	return c.Store.Record(ctx, domain, kind, key)
+}
+
+func (c *counting) Records(ctx context.Context, q store.RecordQuery) ([]store.Record, error) {
+	c.reads.Add(1)
+	return c.Store.Records(ctx, q)
+}
+
+func (c *counting) Administrators(ctx context.Context) ([]store.Administrator, error) {
+	c.reads.Add(1)
+	return c.Store.Administrators(ctx)
+}
+
+// Who may do something, or may not, is not asked of the store.
+func TestOnlyWhatNeedsApprovalLooksForIt(t *testing.T) {
+	var c *counting
+	s := service.With(t, service.Options{
+		Store: func(st store.Store) store.Store { c = &counting{Store: st}; return c },
+		Decide: func(r policy.Request) policy.Decision {
+			if r.Action == "Destroy" && r.Principal.Name == "never" {
+				return policy.Decision{Reason: "never"}
+			}
+			return needing(1, "Activate")(r)
+		},
+	})
+	uid := create(t, s, s.Client("default"))
+	for _, step := range []struct {
+		name string
+		call func() error
+		kind kmip.Kind
+		free bool
+	}{
+		{"denied", func() error { return destroy(s, "never", uid) }, kmip.KindPermissionDenied, true},
+		{"needs approval", func() error {
+			sc := s.Client("default")
+			sc.About(words("Activate"))
+			return s.Activate(context.Background(), sc, uid)
+		}, kmip.KindPermissionDenied, false},
+		{"allowed", func() error { return destroy(s, "array", uid) }, 0, true},
+	} {
+		before := c.reads.Load()
+		err := step.call()
+		if err != nil && kmip.KindOf(err) != step.kind || err == nil && step.kind != 0 {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		if n := c.reads.Load() - before; (n == 0) != step.free {
+			t.Errorf("%s: %d reads", step.name, n)
+		}
+	}
 }
 
 // Policy decides what is listed without asking anybody.
