@@ -96,10 +96,45 @@ func (s *Service) MakeToken(ctx context.Context, sc *Scope, name string, valid t
 	return made, err
 }
 
+// CancelTokens ends the tokens of a client of the scope's domain that nobody has
+// used, and returns how many there were.
+func (s *Service) CancelTokens(ctx context.Context, sc *Scope, name string) (int, error) {
+	n := 0
+	err := s.administer(ctx, sc, policy.ActionClientCreate, name, func() (store.Change, error) {
+		var c store.Change
+		if _, err := s.client(ctx, sc.Domain, name); err != nil {
+			return c, err
+		}
+		records, err := s.store.Records(ctx, store.RecordQuery{Domain: SystemDomain, Kind: recordEnrolment, Limit: maxRecords})
+		if err != nil {
+			return c, err
+		}
+		for _, r := range records {
+			var stored storedEnrolment
+			if err := s.openRecord(ctx, r, &stored); err != nil {
+				return c, err
+			}
+			if stored.Domain == sc.Domain && stored.Client == name {
+				c.DeleteRecords = append(c.DeleteRecords, r.Ref())
+			}
+		}
+		n = len(c.DeleteRecords)
+		return c, nil
+	})
+	return n, err
+}
+
 // newToken plans the record of a new token.
 func (s *Service) newToken(ctx context.Context, sc *Scope, c *store.Change, client store.Client, valid time.Duration) (Token, error) {
 	if valid == 0 {
 		valid = DefaultTokenTime
+	}
+	open, err := s.store.Records(ctx, store.RecordQuery{Domain: SystemDomain, Kind: recordEnrolment, Limit: maxRecords})
+	if err != nil {
+		return Token{}, err
+	}
+	if len(open) >= maxRecords {
+		return Token{}, kmip.Fail(kmip.KindTooMany, "%d tokens have not been used; let some end, or cancel them", len(open))
 	}
 	if valid < minTokenTime || valid > maxTokenTime {
 		return Token{}, kmip.Fail(kmip.KindInvalidField, "a token is valid for %s to %s", minTokenTime, maxTokenTime)
@@ -115,7 +150,7 @@ func (s *Service) newToken(ctx context.Context, sc *Scope, c *store.Change, clie
 		Domain: SystemDomain, Kind: recordEnrolment, Key: hex.EncodeToString(hash[:]), Revision: 1,
 		Created: sc.Now.Truncate(time.Microsecond), Expires: t.Expires,
 	}
-	r, err := s.sealRecord(ctx, r, storedEnrolment{client.Domain, client.Name, hash[:]})
+	r, err = s.sealRecord(ctx, r, storedEnrolment{client.Domain, client.Name, hash[:]})
 	if err != nil {
 		return t, err
 	}
