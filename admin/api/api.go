@@ -132,6 +132,7 @@ func (a *api) register(h huma.API) {
 
 	huma.Register(h, post("create-client-to-enroll", "/clients/enroll", "Create a client, and a token by which it gets its certificate once", http.StatusCreated), a.createClientToEnroll)
 	huma.Register(h, post("make-client-token", "/domains/{domain}/clients/{name}/token", "Make a token by which a client gets one more certificate, once", http.StatusCreated), a.makeToken)
+	huma.Register(h, post("cancel-client-tokens", "/domains/{domain}/clients/{name}/token/cancel", "End the tokens of a client that nobody has used", http.StatusOK), a.cancelTokens)
 	huma.Register(h, post("issue-certificate", "/domains/{domain}/clients/{name}/certificates", "Issue one more certificate to a client", http.StatusCreated), a.issueCertificate)
 	huma.Register(h, post("revoke-certificate", "/domains/{domain}/clients/{name}/certificates/{fingerprint}/revoke", "End one certificate of a client", http.StatusNoContent), a.revokeCertificate)
 	huma.Register(h, get("show-client", "/domains/{domain}/clients/{name}", "Show a client with its settings and certificates"), a.showClient)

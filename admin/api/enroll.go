@@ -143,6 +143,19 @@ func (a *api) makeToken(ctx context.Context, in *makeTokenInput) (*body[EnrollTo
 	return a.token(ctx, t, err)
 }
 
+// Cancelled is how many tokens were ended.
+type Cancelled struct {
+	Tokens int `json:"tokens"`
+}
+
+func (a *api) cancelTokens(ctx context.Context, in *MemberPath) (*body[Cancelled], error) {
+	n, err := a.Custody.CancelTokens(ctx, a.scope(ctx, in.Domain), in.Name)
+	if err != nil {
+		return nil, a.problem(ctx, err)
+	}
+	return &body[Cancelled]{Cancelled{n}}, nil
+}
+
 func (a *api) issueCertificate(ctx context.Context, in *MemberPath) (*body[IssuedClient], error) {
 	made, err := a.Custody.IssueCertificate(ctx, a.scope(ctx, in.Domain), in.Name)
 	return a.issued(ctx, made, err)

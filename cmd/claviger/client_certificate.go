@@ -77,11 +77,18 @@ func tokenCommand() *cli.Command {
 	return &cli.Command{
 		Name: "token", Usage: "make a token by which a client gets one more certificate, once", ArgsUsage: "NAME",
 		Description: "Prints the token, which is secret and kept nowhere. Whoever has it is the client: claviger client enroll.",
-		Flags:       []cli.Flag{domainFlag(), validFlag()},
+		Flags:       []cli.Flag{domainFlag(), validFlag(), &cli.BoolFlag{Name: "cancel", Usage: "end those that nobody has used, instead"}},
 		Action: func(c *cli.Context) error {
 			a, err := administer(c)
 			if err != nil {
 				return err
+			}
+			if c.Bool("cancel") {
+				var n api.Cancelled
+				if err := a.post(c.Context, clientPath(c, "/token/cancel"), nil, nil, &n); err != nil {
+					return err
+				}
+				return done(c, "%d tokens of client %s of domain %s ended", n.Tokens, c.Args().First(), c.String("domain"))
 			}
 			var t api.EnrollToken
 			if err := a.post(c.Context, clientPath(c, "/token"), nil, api.NewToken{Valid: int64(c.Duration("valid") / time.Second)}, &t); err != nil {

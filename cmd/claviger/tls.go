@@ -31,11 +31,17 @@ func (d *tlsDoor) config() *tls.Config {
 
 // follow returns a configuration with the authorities that are trusted now.
 func (d *tlsDoor) follow(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-	pool, err := d.authorities(hello.Context())
-	if err != nil {
-		return nil, fmt.Errorf("the authorities of clients cannot be read: %w", err)
-	}
 	last := d.last.Load()
+	pool, err := d.authorities(hello.Context())
+	switch {
+	case err == nil:
+	case d.base.ClientAuth != tls.VerifyClientCertIfGiven:
+		return nil, fmt.Errorf("the authorities of clients cannot be read: %w", err)
+	case last != nil:
+		return last, nil // who asks for the health of the node without a certificate gets an answer
+	default:
+		pool = x509.NewCertPool()
+	}
 	if last != nil && last.ClientCAs == pool {
 		return last, nil
 	}

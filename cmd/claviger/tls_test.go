@@ -176,6 +176,17 @@ func TestTrustIsFollowed(t *testing.T) {
 	if _, err := talk(addr, conf); err == nil {
 		t.Error("somebody is taken while nobody knows who is trusted")
 	}
+	open := base.Clone()
+	open.ClientAuth = tls.VerifyClientCertIfGiven
+	addr = echo(t, (&tlsDoor{base: open, authorities: d.authorities}).config())
+	if _, err := talk(addr, conf); err == nil {
+		t.Error("somebody is taken at the open door while nobody knows who is trusted")
+	}
+	nobody := conf.Clone()
+	nobody.Certificates, nobody.ClientSessionCache = nil, nil
+	if _, err := talk(addr, nobody); err != nil {
+		t.Errorf("without a certificate at the open door: %v", err)
+	}
 }
 
 // TestNodeRenewsItsCertificate at two thirds of its life, and open connections stay.

@@ -10,10 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody/pki"
@@ -99,10 +96,45 @@ func (s *Service) MakeToken(ctx context.Context, sc *Scope, name string, valid t
 	return made, err
 }
 
+// CancelTokens ends the tokens of a client of the scope's domain that nobody has
+// used, and returns how many there were.
+func (s *Service) CancelTokens(ctx context.Context, sc *Scope, name string) (int, error) {
+	n := 0
+	err := s.administer(ctx, sc, policy.ActionClientCreate, name, func() (store.Change, error) {
+		var c store.Change
+		if _, err := s.client(ctx, sc.Domain, name); err != nil {
+			return c, err
+		}
+		records, err := s.store.Records(ctx, store.RecordQuery{Domain: SystemDomain, Kind: recordEnrolment, Limit: maxRecords})
+		if err != nil {
+			return c, err
+		}
+		for _, r := range records {
+			var stored storedEnrolment
+			if err := s.openRecord(ctx, r, &stored); err != nil {
+				return c, err
+			}
+			if stored.Domain == sc.Domain && stored.Client == name {
+				c.DeleteRecords = append(c.DeleteRecords, r.Ref())
+			}
+		}
+		n = len(c.DeleteRecords)
+		return c, nil
+	})
+	return n, err
+}
+
 // newToken plans the record of a new token.
 func (s *Service) newToken(ctx context.Context, sc *Scope, c *store.Change, client store.Client, valid time.Duration) (Token, error) {
 	if valid == 0 {
 		valid = DefaultTokenTime
+	}
+	open, err := s.store.Records(ctx, store.RecordQuery{Domain: SystemDomain, Kind: recordEnrolment, Limit: maxRecords})
+	if err != nil {
+		return Token{}, err
+	}
+	if len(open) >= maxRecords {
+		return Token{}, kmip.Fail(kmip.KindTooMany, "%d tokens have not been used; let some end, or cancel them", len(open))
 	}
 	if valid < minTokenTime || valid > maxTokenTime {
 		return Token{}, kmip.Fail(kmip.KindInvalidField, "a token is valid for %s to %s", minTokenTime, maxTokenTime)
@@ -118,7 +150,7 @@ func (s *Service) newToken(ctx context.Context, sc *Scope, c *store.Change, clie
 		Domain: SystemDomain, Kind: recordEnrolment, Key: hex.EncodeToString(hash[:]), Revision: 1,
 		Created: sc.Now.Truncate(time.Microsecond), Expires: t.Expires,
 	}
-	r, err := s.sealRecord(ctx, r, storedEnrolment{client.Domain, client.Name, hash[:]})
+	r, err = s.sealRecord(ctx, r, storedEnrolment{client.Domain, client.Name, hash[:]})
 	if err != nil {
 		return t, err
 	}
@@ -294,67 +326,4 @@ func (s *Service) renew(ctx context.Context, sc *Scope, cert *x509.Certificate, 
 	}
 	change.Audit = append(change.Audit, s.entry(sc, "client.renew", c.Name, nil))
 	return e, sc.commit(ctx, change)
-}
-
-// enrolmentTable bounds on this node how many wrong tokens one address may try,
-// and how often a client renews.
-type enrolmentTable struct {
-	mu     sync.Mutex
-	tries  map[string]*rate.Limiter // by address; guarded by mu
-	renews map[string]*rate.Limiter // by client; guarded by mu
-}
-
-const (
-	tryInterval = time.Second // for one more wrong token, on average
-	tryBurst    = 20
-	maxTries    = 10_000 // addresses that are remembered
-)
-
-// limiter returns that of a name; it forgets those that are full again when there
-// are many.
-func limiter(table *map[string]*rate.Limiter, name string, every time.Duration, burst int, now time.Time) *rate.Limiter {
-	if *table == nil {
-		*table = map[string]*rate.Limiter{}
-	}
-	l, ok := (*table)[name]
-	if ok {
-		return l
-	}
-	if len(*table) >= maxTries {
-		for other, o := range *table {
-			if o.TokensAt(now) >= float64(burst) {
-				delete(*table, other)
-			}
-		}
-		if len(*table) >= maxTries {
-			name = "others"
-		}
-	}
-	l, ok = (*table)[name]
-	if !ok {
-		l = rate.NewLimiter(rate.Every(every), burst)
-		(*table)[name] = l
-	}
-	return l
-}
-
-// mayTry reports whether another token from an address is looked at.
-func (t *enrolmentTable) mayTry(from string, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return limiter(&t.tries, from, tryInterval, tryBurst, now).TokensAt(now) >= 1
-}
-
-// wrong counts a wrong token.
-func (t *enrolmentTable) wrong(from string, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	limiter(&t.tries, from, tryInterval, tryBurst, now).AllowN(now, 1)
-}
-
-// mayRenew counts a renewal; false when there were too many.
-func (t *enrolmentTable) mayRenew(client string, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return limiter(&t.renews, client, renewInterval, renewBurst, now).AllowN(now, 1)
 }

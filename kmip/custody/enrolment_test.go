@@ -144,6 +144,16 @@ func TestTokensThatAreNoLongerGood(t *testing.T) {
 		if _, err := s.Enrol(ctx, "198.51.100.1:1", "test", secret.Copy(disabled), csr); err != nil {
 			t.Errorf("from the right one: %v", err)
 		}
+		token(t, s, "other")
+		cancelled, err := s.MakeToken(ctx, admin(), "disabled", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.CancelTokens(ctx, admin(), "disabled"); err != nil || n != 1 {
+			t.Errorf("%d tokens cancelled, %v", n, err)
+		}
+		_, err = s.Enrol(ctx, "198.51.100.1:1", "test", cancelled.Value, csr)
+		refuses(t, "a token that was cancelled", err, kmip.KindNotAuthenticated)
 		_, err = s.MakeToken(ctx, administrator(s, policy.RoleOfficer), "disabled", 0)
 		refuses(t, "by who may not make clients", err, kmip.KindPermissionDenied)
 		_, err = s.CreateClientToEnrol(ctx, admin(), "late", "", 0)
