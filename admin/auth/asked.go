@@ -58,10 +58,18 @@ func (a *asked) Canonical() []byte {
 }
 
 // readable are the fields of bodies that approvers see; any other may be a secret.
-var readable = map[string]bool{
-	"name": true, "role": true, "domain": true, "mode": true, "protection": true, "reason": true, "message": true, "token": true,
-	"key": true, "shares": true, "threshold": true, "policy": true, "policies": true, "text": true, "profile": true, "comment": true, "request": true,
-}
+var readable = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range strings.Fields(`
+		name role domain mode protection reason message token key shares threshold policy policies text revision members
+		profile comment request csr certificate groups group days allow_now purge_protection without_names objects create process allow deny
+		activate_after deactivation originator recipient rotate rotate_offset usage_total usage_unit in_use enforce documents remove rules add
+		disabled expires sources rate burst connections credential_required identities valid_seconds
+		authorities crl crl_url stale_crl ocsp ocsp_url eku_required`) {
+		m[name] = true
+	}
+	return m
+}()
 
 // Shown implements custody.Arguments.
 func (a *asked) Shown() string {

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -399,32 +398,11 @@ func TestReadingCanNeedApproval(t *testing.T) {
 	wantRequest(t, get())
 }
 
-// counting counts what is read beside objects.
-type counting struct {
-	store.Store
-	reads atomic.Int64
-}
-
-func (c *counting) Record(ctx context.Context, domain, kind, key string) (store.Record, error) {
-	c.reads.Add(1)
-	return c.Store.Record(ctx, domain, kind, key)
-}
-
-func (c *counting) Records(ctx context.Context, q store.RecordQuery) ([]store.Record, error) {
-	c.reads.Add(1)
-	return c.Store.Records(ctx, q)
-}
-
-func (c *counting) Administrators(ctx context.Context) ([]store.Administrator, error) {
-	c.reads.Add(1)
-	return c.Store.Administrators(ctx)
-}
-
 // Who may do something, or may not, is not asked of the store.
 func TestOnlyWhatNeedsApprovalLooksForIt(t *testing.T) {
-	var c *counting
+	c := &watchedStore{}
 	s := service.With(t, service.Options{
-		Store: func(st store.Store) store.Store { c = &counting{Store: st}; return c },
+		Store: c.wrap,
 		Decide: func(r policy.Request) policy.Decision {
 			if r.Action == "Destroy" && r.Principal.Name == "never" {
 				return policy.Decision{Reason: "never"}

@@ -3,7 +3,6 @@ package custody_test
 import (
 	"context"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -186,31 +185,18 @@ func messageOf(t *testing.T, err error) string {
 	return f.Message
 }
 
-// away is a store whose settings cannot be read while it is.
-type away struct {
-	store.Store
-	gone atomic.Bool
-}
-
-func (a *away) Setting(ctx context.Context, name string) ([]byte, error) {
-	if a.gone.Load() {
-		return nil, store.ErrUnavailable
-	}
-	return a.Store.Setting(ctx, name)
-}
-
 func TestTheLastKnownPolicyHoldsForABoundAndThenNothing(t *testing.T) {
-	st := &away{}
-	s := service.With(t, service.Options{Store: func(under store.Store) store.Store { st.Store = under; return st }})
+	st := &watchedStore{}
+	s := service.With(t, service.Options{Store: st.wrap})
 	uid := create(t, s, s.Client("default"))
-	st.gone.Store(true)
+	st.away.Store(true)
 	s.Clock.Advance(10 * time.Minute)
 	if err := get(s, s.Client("default"), uid); err != nil {
 		t.Errorf("within the bound: %v", err)
 	}
 	s.Clock.Advance(6 * time.Minute)
 	wantKind(t, get(s, s.Client("default"), uid), kmip.KindUnavailable)
-	st.gone.Store(false)
+	st.away.Store(false)
 	s.Clock.Advance(time.Second)
 	if err := get(s, s.Client("default"), uid); err != nil {
 		t.Errorf("when the store is back: %v", err)

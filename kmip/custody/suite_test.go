@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/secret"
-	"github.com/claviger/claviger/store"
 	"github.com/claviger/claviger/testenv/service"
 )
 
@@ -239,25 +237,10 @@ func TestTheProfileForUseLetsWhatExistsBeDecryptedAndVerified(t *testing.T) {
 	}
 }
 
-// counting is before a store and counts what is read of records.
-type counting struct {
-	store.Store
-	records atomic.Int64
-	away    atomic.Bool
-}
-
-func (c *counting) Record(ctx context.Context, domain, kind, key string) (store.Record, error) {
-	if c.away.Load() {
-		return store.Record{}, store.ErrUnavailable
-	}
-	c.records.Add(1)
-	return c.Store.Record(ctx, domain, kind, key)
-}
-
 func TestRulesAreInMemoryAndFollowOtherNodesWithinASecond(t *testing.T) {
 	ctx := context.Background()
-	c := &counting{}
-	s := service.With(t, service.Options{Store: func(st store.Store) store.Store { c.Store = st; return c }})
+	c := &watchedStore{}
+	s := service.With(t, service.Options{Store: c.wrap})
 	other := s.Another(t)
 	uid, err := s.Create(ctx, s.Client("default"), kmip.ObjectTypeSymmetricKey, symmetric(s, kmip.CryptographicAlgorithmDES3, 168, maskEncryptDecrypt))
 	if err != nil {
@@ -271,13 +254,13 @@ func TestRulesAreInMemoryAndFollowOtherNodesWithinASecond(t *testing.T) {
 	if err := encrypt(); err != nil {
 		t.Fatal(err)
 	}
-	before := c.records.Load()
+	before := c.reads.Load()
 	for range 50 {
 		if err := encrypt(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := c.records.Load() - before; n != 0 {
+	if n := c.reads.Load() - before; n != 0 {
 		t.Errorf("50 requests read %d records", n)
 	}
 	setSuite(t, other, custody.SuiteRules{Process: "fips-140-3"})
