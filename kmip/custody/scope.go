@@ -69,11 +69,15 @@ func (s *Service) Begin(p Principal, domain, door, source, correlation string) *
 func (sc *Scope) Stranger(who string) { sc.stranger = who }
 
 // address is where the caller is.
-func (sc *Scope) address() netip.Addr {
-	if p, err := netip.ParseAddrPort(sc.Source); err == nil {
+func (sc *Scope) address() netip.Addr { return addressOf(sc.Source) }
+
+// addressOf reads a network address, with or without a port; the zero address when
+// there is none.
+func addressOf(source string) netip.Addr {
+	if p, err := netip.ParseAddrPort(source); err == nil {
 		return p.Addr().Unmap()
 	}
-	a, _ := netip.ParseAddr(sc.Source) // the zero address when there is none
+	a, _ := netip.ParseAddr(source)
 	return a.Unmap()
 }
 
