@@ -228,7 +228,7 @@ func (s *Service) enrol(ctx context.Context, sc *Scope, token *secret.Bytes, req
 		return Enrolled{}, err
 	}
 	k := clientIdentity{settings: settings, revoked: !c.Revoked.IsZero()}
-	if reason, err := k.admits(sc.Now, sc.address()); err != nil {
+	if reason, err := k.admits(sc.Now, sc.Source); err != nil {
 		return Enrolled{}, &refusal{reason, err}
 	}
 	e, change, err := s.certifyClient(ctx, sc, c, request)

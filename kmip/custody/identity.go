@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -61,7 +60,7 @@ func (s *Service) AuthenticateClient(ctx context.Context, cert *x509.Certificate
 	if err != nil {
 		return Principal{}, err
 	}
-	if reason, err := k.admits(s.now(), netip.Addr{}); err != nil && reason != refusedSource {
+	if reason, err := k.admits(s.now(), ""); err != nil && reason != refusedSource {
 		return Principal{}, err
 	}
 	return k.principal, nil
@@ -86,8 +85,7 @@ func (s *Service) visit(ctx context.Context, p Presented, ttl time.Duration) (v 
 	if err != nil {
 		return Visitor{}, false, err
 	}
-	source := Scope{Source: p.Source}
-	if reason, err := k.admits(s.now(), source.address()); err != nil {
+	if reason, err := k.admits(s.now(), p.Source); err != nil {
 		return k.visitor(), true, &refusal{reason, err}
 	}
 	return k.visitor(), true, nil

@@ -80,7 +80,8 @@ func (sc *Scope) in(domain string) *Scope {
 // address is where the caller is.
 func (sc *Scope) address() netip.Addr { return addressOf(sc.Source) }
 
-// addressOf reads the address of a source; the zero address when there is none.
+// addressOf reads a network address, with or without a port; the zero address when
+// there is none.
 func addressOf(source string) netip.Addr {
 	if p, err := netip.ParseAddrPort(source); err == nil {
 		return p.Addr().Unmap()

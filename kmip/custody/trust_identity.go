@@ -54,16 +54,13 @@ func (s *Service) trusted(ctx context.Context) (*trusted, error) {
 	s.trusts.mu.Lock()
 	last := s.trusts.now
 	s.trusts.mu.Unlock()
-	read, cancel := context.WithTimeout(ctx, trustRead)
+	read, cancel := context.WithTimeout(context.WithoutCancel(ctx), trustRead) // others wait for it, too
 	defer cancel()
 	t, err := s.readTrusted(read, last)
 	s.trusts.mu.Lock()
 	defer s.trusts.mu.Unlock()
 	s.trusts.due = s.now().Add(trustTTL)
 	if err != nil {
-		if ctx.Err() != nil { // the caller's fault, not the store's
-			s.trusts.due = time.Time{}
-		}
 		s.trusts.failed = s.translate(ctx, err)
 		if last == nil || begun.Sub(s.trusts.read) > trustBound {
 			return nil, s.trusts.failed
