@@ -13,6 +13,15 @@ import (
 	"github.com/claviger/claviger/admin/api"
 )
 
+// ofDomain narrows a list to a domain, if one is given.
+func ofDomain(c *cli.Context) url.Values {
+	query := url.Values{}
+	if d := c.String("domain"); d != "" {
+		query.Set("domain", d)
+	}
+	return query
+}
+
 // domainFlag names the domain that a command is about.
 func domainFlag() cli.Flag {
 	return &cli.StringFlag{Name: "domain", Usage: "`DOMAIN` concerned", Value: "default"}
@@ -111,12 +120,8 @@ func listClients(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	query := url.Values{}
-	if d := c.String("domain"); d != "" {
-		query.Set("domain", d)
-	}
 	var list api.Clients
-	if err := a.get(c.Context, "/clients", query, &list); err != nil {
+	if err := a.get(c.Context, "/clients", ofDomain(c), &list); err != nil {
 		return err
 	}
 	var rows [][]string

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -118,26 +117,13 @@ func listPending(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	left := c.Int("limit")
-	if left < 0 {
-		return usagef("--limit is not negative")
-	}
-	query := url.Values{}
-	if d := c.String("domain"); d != "" {
-		query.Set("domain", d)
-	}
 	all := api.PendingList{Pending: []api.Pending{}}
-	for {
-		query.Set("limit", strconv.Itoa(page(left, len(all.Pending))))
-		var list api.PendingList
-		if err := a.get(c.Context, "/pending-destructions", query, &list); err != nil {
-			return err
-		}
-		all.Pending, all.Next = append(all.Pending, list.Pending...), list.Next
-		if list.Next == "" || left > 0 && len(all.Pending) >= left {
-			break
-		}
-		query.Set("cursor", list.Next)
+	all.Next, err = pages(c, a, "/pending-destructions", ofDomain(c), func(list api.PendingList) (int, string) {
+		all.Pending = append(all.Pending, list.Pending...)
+		return len(all.Pending), list.Next
+	})
+	if err != nil {
+		return err
 	}
 	var rows [][]string
 	for _, p := range all.Pending {

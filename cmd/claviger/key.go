@@ -68,26 +68,17 @@ func listKeys(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	left := c.Int("limit")
-	if left < 0 {
-		return usagef("--limit is not negative")
-	}
 	query := url.Values{"domain": {c.String("domain")}}
 	if n := c.String("name"); n != "" {
 		query.Set("name", n)
 	}
 	all := api.Keys{Keys: []api.Key{}}
-	for {
-		query.Set("limit", strconv.Itoa(page(left, len(all.Keys))))
-		var list api.Keys
-		if err := a.get(c.Context, "/keys", query, &list); err != nil {
-			return err
-		}
-		all.Keys, all.Next = append(all.Keys, list.Keys...), list.Next
-		if list.Next == "" || left > 0 && len(all.Keys) >= left {
-			break
-		}
-		query.Set("cursor", list.Next)
+	all.Next, err = pages(c, a, "/keys", query, func(list api.Keys) (int, string) {
+		all.Keys = append(all.Keys, list.Keys...)
+		return len(all.Keys), list.Next
+	})
+	if err != nil {
+		return err
 	}
 	if all.Next != "" {
 		note(c, "there are more; --limit 0 lists all")
@@ -97,6 +88,28 @@ func listKeys(c *cli.Context) error {
 		rows = append(rows, []string{k.UID, strings.Join(k.Names, ", "), k.Type, algorithm(k), k.State, k.Creator, stamp(k.Created)})
 	}
 	return printTable(c, all, []string{"uid", "names", "type", "algorithm", "state", "creator", "created"}, rows)
+}
+
+// pages asks for the pages of a list, until there are as many records as --limit
+// says. add takes a page, and returns how many records there are now and where the
+// next page begins. It returns where there is more.
+func pages[T any](c *cli.Context, a *administration, path string, query url.Values, add func(T) (have int, next string)) (string, error) {
+	limit, have := c.Int("limit"), 0
+	if limit < 0 {
+		return "", usagef("--limit is not negative")
+	}
+	for {
+		query.Set("limit", strconv.Itoa(page(limit, have)))
+		var list T
+		if err := a.get(c.Context, path, query, &list); err != nil {
+			return "", err
+		}
+		var next string
+		if have, next = add(list); next == "" || limit > 0 && have >= limit {
+			return next, nil
+		}
+		query.Set("cursor", next)
+	}
 }
 
 // page is how many records to ask for next: limit 0 means any number.

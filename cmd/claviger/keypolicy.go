@@ -189,12 +189,8 @@ func listEnding(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	query := url.Values{}
-	if d := c.String("domain"); d != "" {
-		query.Set("domain", d)
-	}
 	var list api.EndingList
-	if err := a.get(c.Context, "/keys-in-use-ending", query, &list); err != nil {
+	if err := a.get(c.Context, "/keys-in-use-ending", ofDomain(c), &list); err != nil {
 		return err
 	}
 	var rows [][]string

@@ -112,12 +112,8 @@ func listTrusts(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	query := url.Values{}
-	if d := c.String("domain"); d != "" {
-		query.Set("domain", d)
-	}
 	var list api.Trusts
-	if err := a.get(c.Context, "/trusts", query, &list); err != nil {
+	if err := a.get(c.Context, "/trusts", ofDomain(c), &list); err != nil {
 		return err
 	}
 	var rows [][]string

@@ -2,33 +2,24 @@ package soft
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base32"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/claviger/claviger/hsm"
 	"github.com/claviger/claviger/hsm/split"
 	"github.com/claviger/claviger/kmip/secret"
 )
 
-// A share as text is sharePrefix and the base 32 of: serial number of the token,
-// identifier of the sharing, threshold, index, value, and the beginning of a
-// SHA-256 of all that, which finds typing errors. Hyphens part groups of eight
-// characters; they, spaces and the case of letters do not count when it is read.
+// A share as text holds the serial number of the token, the identifier of the
+// sharing, threshold, index and value.
 const (
-	sharePrefix   = "claviger-share-1-"
-	serialBytes   = 8
-	setBytes      = 4
-	checksumBytes = 4
-	shareBytes    = serialBytes + setBytes + 2 + fileKeyBytes + checksumBytes // 50: 80 characters
-	shareGroup    = 8
+	serialBytes = 8
+	setBytes    = 4
 )
 
-var shareText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+var shareText = split.Text{Prefix: "claviger-share-1-", Bytes: serialBytes + setBytes + 2 + fileKeyBytes} // 80 characters
 
 // sharing is how the key of a file is shared: by the field of FIPS 197.
 func sharing(threshold int) split.Sharing {
@@ -135,32 +126,13 @@ func (s Share) Text() (*secret.Bytes, error) {
 	if err != nil || len(serial) != serialBytes || s.value.Len() != fileKeyBytes {
 		return nil, fmt.Errorf("share %d of token %q has no text: %w", s.index, s.serial, hsm.ErrUnsupported)
 	}
-	raw := make([]byte, 0, shareBytes)
+	raw := make([]byte, 0, shareText.Bytes)
 	raw = append(raw, serial...)
 	raw = append(raw, s.set...)
 	raw = append(raw, byte(s.threshold), byte(s.index)) //nolint:gosec // at most 255
 	raw = append(raw, s.value.Reveal()...)
-	raw = append(raw, checksum(raw)...)
 	defer clear(raw)
-	chars := make([]byte, shareText.EncodedLen(shareBytes))
-	defer clear(chars)
-	shareText.Encode(chars, raw)
-	text := make([]byte, 0, len(sharePrefix)+len(chars)+len(chars)/shareGroup)
-	text = append(text, sharePrefix...)
-	for i := 0; i < len(chars); i += shareGroup {
-		if i > 0 {
-			text = append(text, '-')
-		}
-		text = append(text, chars[i:i+shareGroup]...)
-	}
-	return secret.New(text), nil
-}
-
-// checksum finds typing errors. It is over the share itself and says nothing about
-// the key.
-func checksum(raw []byte) []byte {
-	sum := sha256.Sum256(append([]byte(sharePrefix), raw...))
-	return sum[:checksumBytes]
+	return shareText.Write(raw), nil
 }
 
 var errShare = errors.New("this is no share, or it was mistyped")
@@ -168,33 +140,11 @@ var errShare = errors.New("this is no share, or it was mistyped")
 // ParseShare reads the text of a share. Returns hsm.ErrPIN, without a word about
 // the share, unless it is one without a typing error.
 func ParseShare(text *secret.Bytes) (Share, error) {
-	refused := fmt.Errorf("%w: %w", errShare, hsm.ErrPIN)
-	if text.Len() > 4*shareBytes {
-		return Share{}, refused
+	body, ok := shareText.Read(text)
+	if !ok {
+		return Share{}, fmt.Errorf("%w: %w", errShare, hsm.ErrPIN)
 	}
-	plain := make([]byte, 0, text.Len())
-	defer func() { clear(plain) }()
-	for _, c := range text.Reveal() {
-		switch {
-		case c >= 'A' && c <= 'Z':
-			plain = append(plain, c-'A'+'a')
-		case c != '-' && c != ' ' && c != '\t' && c != '\r' && c != '\n':
-			plain = append(plain, c)
-		}
-	}
-	prefix := strings.ReplaceAll(sharePrefix, "-", "")
-	if len(plain) != len(prefix)+shareText.EncodedLen(shareBytes) || string(plain[:len(prefix)]) != prefix {
-		return Share{}, refused
-	}
-	raw := make([]byte, shareBytes)
-	defer clear(raw)
-	if _, err := shareText.Decode(raw, plain[len(prefix):]); err != nil {
-		return Share{}, refused
-	}
-	body, sum := raw[:shareBytes-checksumBytes], raw[shareBytes-checksumBytes:]
-	if subtle.ConstantTimeCompare(sum, checksum(body)) == 0 {
-		return Share{}, refused
-	}
+	defer clear(body)
 	at := body[serialBytes+setBytes:]
 	return Share{
 		serial: hex.EncodeToString(body[:serialBytes]), set: append([]byte(nil), body[serialBytes:serialBytes+setBytes]...),
