@@ -57,3 +57,31 @@ func TestAQuotaBoundsTheObjectsOfADomain(t *testing.T) {
 		wantKind(t, s.SetQuota(ctx, s.Administrator("nowhere"), custody.Quota{}), kmip.KindObjectNotFound)
 	})
 }
+
+// TestAQuotaDoesNotKeepAKeyFromBeingRotated: the key that is due is not one that
+// a client adds.
+func TestAQuotaDoesNotKeepAKeyFromBeingRotated(t *testing.T) {
+	s := service.New(t)
+	create(t, s, s.Client("default"), kmip.Interval(kmip.TagRotateInterval, time.Hour), kmip.Boolean(kmip.TagRotateAutomatic, true),
+		kmip.DateTime(kmip.TagActivationDate, s.Clock.Now()))
+	if err := s.SetQuota(t.Context(), s.Administrator("default"), custody.Quota{Objects: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s.Clock.Advance(2 * time.Hour)
+	if err := s.RotateDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	u, err := s.DomainUsage(t.Context(), s.Administrator("default"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int64
+	for _, of := range u.Objects {
+		n += of
+	}
+	if n != 2 {
+		t.Errorf("there are %d objects, want the key and its successor", n)
+	}
+	_, err = s.Create(t.Context(), s.Client("default"), kmip.ObjectTypeSymmetricKey, aes256())
+	wantKind(t, err, kmip.KindPermissionDenied)
+}
