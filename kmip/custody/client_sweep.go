@@ -36,17 +36,19 @@ func marked(c store.Change) store.Change {
 	return c
 }
 
-// RefreshClients makes Standing forget what is no longer so: with one question to
+// RefreshClients makes Standing and Identify forget what is no longer so: with one question to
 // the store, whether anything about clients has changed. It also tells of refusals
 // that were not recorded. Every node calls it once a second.
 func (s *Service) RefreshClients(ctx context.Context) error {
 	s.tellRefusals(ctx)
+	now := s.now()
 	mark, err := s.store.Setting(ctx, settingClients)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return s.translate(ctx, err)
 	}
 	s.identities.mu.Lock()
 	defer s.identities.mu.Unlock()
+	s.identities.asked = now
 	if !bytes.Equal(mark, s.identities.mark) {
 		s.identities.known, s.identities.mark = nil, mark
 		s.identities.times++

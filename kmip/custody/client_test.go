@@ -288,3 +288,48 @@ func TestRefusalsAreCountedInTheAudit(t *testing.T) {
 		t.Errorf("%+v, %v", list, aerr)
 	}
 }
+
+// While nothing about clients changes, who a client is is not asked of the store for
+// each of them each second; when something does, it counts at once.
+func TestClientsAreAskedForAgainWhenSomethingHasChanged(t *testing.T) {
+	st := &watchedStore{}
+	s := service.With(t, service.Options{Store: st.wrap})
+	ctx := t.Context()
+	made, err := s.CreateClient(ctx, s.Administrator("default"), "c", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	come := func() (int64, error) {
+		before := st.reads.Load()
+		_, _, err := s.Identify(ctx, custody.Presented{Certificates: []*x509.Certificate{made.Issued.Certificate}, Source: "127.0.0.1:1"})
+		return st.reads.Load() - before, err
+	}
+	refresh := func() {
+		if err := s.RefreshClients(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := come(); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		s.Clock.Advance(time.Second)
+		refresh()
+		if n, err := come(); n != 0 || err != nil {
+			t.Fatalf("%d questions to the store, %v", n, err)
+		}
+	}
+	s.Clock.Advance(3 * time.Second) // nobody looks whether something has changed
+	if n, err := come(); n == 0 || err != nil {
+		t.Errorf("%d questions to the store, %v", n, err)
+	}
+	refresh()
+	if err := s.RevokeClient(ctx, s.Administrator("default"), "c"); err != nil {
+		t.Fatal(err)
+	}
+	s.Clock.Advance(time.Second)
+	refresh()
+	if _, err := come(); kmip.KindOf(err) != kmip.KindNotAuthenticated {
+		t.Errorf("a client that was revoked comes: %v", err)
+	}
+}

@@ -17,13 +17,20 @@ import (
 // identityTTL bounds how long a revoked client is still served.
 const identityTTL = time.Second
 
+// settledTTL is for how long a client is not asked for again while RefreshClients
+// tells that nothing about clients has changed. It bounds how late another node
+// hears that a certificate has become the credential of a user (KMIP 3.0), which is
+// no change of a client.
+const settledTTL = 30 * time.Second
+
 // identityCache remembers who certificates belong to.
 type identityCache struct {
 	mu sync.Mutex
 	// known by fingerprint, and mark of what they are as of; guarded by mu.
 	known map[string]cachedIdentity
 	mark  []byte
-	times int // how often mark has changed; guarded by mu
+	times int       // how often mark has changed; guarded by mu
+	asked time.Time // when mark was last compared; guarded by mu
 }
 
 type cachedIdentity struct {
@@ -101,6 +108,11 @@ func (s *Service) identify(ctx context.Context, p Presented, ttl time.Duration) 
 	s.identities.mu.Lock()
 	cached, ok := s.identities.known[fingerprint]
 	times := s.identities.times
+	if k := cached.identity; k != nil && k.principal.Beside == nil && ttl < settledTTL {
+		if age := now.Sub(s.identities.asked); age >= 0 && age <= 2*identityTTL {
+			ttl = settledTTL
+		}
+	}
 	s.identities.mu.Unlock()
 	if ok && now.Before(cached.until.Add(ttl-identityTTL)) && cached.identity.current(now) {
 		return cached.identity, cached.err
