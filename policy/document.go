@@ -126,10 +126,13 @@ func Check(d Document) (*Compiled, error) {
 		}
 		errs = append(errs, words(d, tree, at)...)
 	}
+	roles := append(RolesWith(c), Roles(KindAdministrator)...)
+	slices.Sort(roles)
+	roles = slices.Compact(roles)
 	for _, r := range c.references {
 		switch {
-		case r.Type == "Role" && !slices.Contains(RolesWith(c), r.ID):
-			errs = append(errs, &Error{d.Source, r.Line, r.Column, fmt.Sprintf("no role %q; there are %s", r.ID, strings.Join(RolesWith(c), ", "))})
+		case r.Type == "Role" && !slices.Contains(roles, r.ID):
+			errs = append(errs, &Error{d.Source, r.Line, r.Column, fmt.Sprintf("no role %q; there are %s", r.ID, strings.Join(roles, ", "))})
 		case r.Type == "Group" && d.Groups[r.ID] == nil:
 			errs = append(errs, &Error{d.Source, r.Line, r.Column, fmt.Sprintf("no group %q", r.ID)})
 		}

@@ -17,6 +17,7 @@ func TestCheckSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"nothing", "", ""},
 		{"comments only", "// nothing yet\n", ""},
 		{"a ready role", `permit (principal in Role::"database", action == Action::"Destroy", resource);`, ""},
+		{"a role of administrators", `forbid (principal in Role::"security-officer", action == Action::"policy.update", resource) unless { context.approvals >= 1 };`, ""},
 		{"a role of the document", `permit (principal in Role::"reader", action == Action::"Get", resource);`, ""},
 		{"a group of the document", `permit (principal in Group::"night", action == Action::"Get", resource);`, ""},
 		{"everything that can be asked", `

@@ -187,7 +187,11 @@ func (s *Service) ask(ctx context.Context, sc *Scope, action string, r policy.Re
 			return 0, err
 		}
 		if !d.Allow && d.Approvals <= approvals {
-			return 0, kmip.FailFrom(&denial{d.Reason}, kmip.KindPermissionDenied, action+" is not permitted")
+			message := action + " is not permitted"
+			if p.Kind == policy.KindAdministrator { // a client is not told why
+				message += ": " + d.Reason
+			}
+			return 0, kmip.FailFrom(&denial{d.Reason}, kmip.KindPermissionDenied, message)
 		}
 		if !d.Allow {
 			needed = max(needed, d.Approvals)
