@@ -200,6 +200,14 @@ func BenchmarkDecide(b *testing.B) {
 			set.Decide(requests[i%len(requests)])
 		}
 	})
+	b.Run("ready role", func(b *testing.B) { // in a domain without policies of its own
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			r := requests[i%len(requests)]
+			r.Principal.Domain, r.Resource.Domain = "e", "e"
+			set.Decide(r)
+		}
+	})
 	b.Run("whole", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			q := set.question(&requests[i%len(requests)])
