@@ -46,7 +46,10 @@ func (m *model) allows(client, action string) bool {
 // Whatever administrators do, in whatever order: a client may do what it was granted
 // and nothing else, and what was taken from it is gone.
 func TestNoSequenceLetsAClientActBeyondItsGrant(t *testing.T) {
-	s := service.New(t)
+	onBothStores(t, noSequenceLetsAClientActBeyondItsGrant)
+}
+
+func noSequenceLetsAClientActBeyondItsGrant(t *testing.T, s *service.Service) {
 	ctx := context.Background()
 	all := slices.Sorted(func(yield func(string) bool) {
 		for p := range granted {

@@ -33,7 +33,10 @@ func get(s *service.Service, sc *custody.Scope, uid string) error {
 }
 
 func TestAPolicyIsInForceOnEveryNodeAtOnce(t *testing.T) {
-	s := service.New(t)
+	onBothStores(t, aPolicyIsInForceOnEveryNodeAtOnce)
+}
+
+func aPolicyIsInForceOnEveryNodeAtOnce(t *testing.T, s *service.Service) {
 	other := s.Another(t)
 	uid := create(t, s, s.Client("default"))
 	for _, n := range []*service.Service{s, other} {
@@ -59,7 +62,10 @@ func TestAPolicyIsInForceOnEveryNodeAtOnce(t *testing.T) {
 }
 
 func TestAPolicyOfTheInstallationHoldsInEveryDomain(t *testing.T) {
-	s := service.New(t)
+	onBothStores(t, aPolicyOfTheInstallationHoldsInEveryDomain)
+}
+
+func aPolicyOfTheInstallationHoldsInEveryDomain(t *testing.T, s *service.Service) {
 	uid := create(t, s, s.Client("default"))
 	setPolicy(t, s, custody.SystemDomain, `forbid (principal, action in Action::"retrieve", resource);`)
 	wantKind(t, get(s, as(s, "a", policy.RoleFull), uid), kmip.KindPermissionDenied)
@@ -68,7 +74,10 @@ func TestAPolicyOfTheInstallationHoldsInEveryDomain(t *testing.T) {
 }
 
 func TestAPolicyThatIsWrongLeavesTheOldOneInForce(t *testing.T) {
-	s := service.New(t)
+	onBothStores(t, aPolicyThatIsWrongLeavesTheOldOneInForce)
+}
+
+func aPolicyThatIsWrongLeavesTheOldOneInForce(t *testing.T, s *service.Service) {
 	uid := create(t, s, s.Client("default"))
 	setPolicy(t, s, "default", `forbid (principal, action == Action::"Get", resource);`)
 	for _, tc := range []struct{ domain, text, want string }{
@@ -90,8 +99,9 @@ func TestAPolicyThatIsWrongLeavesTheOldOneInForce(t *testing.T) {
 	wantKind(t, get(s, as(s, "a", policy.RoleFull), uid), kmip.KindPermissionDenied)
 }
 
-func TestAPolicyIsNotReplacedUnseen(t *testing.T) {
-	s := service.New(t)
+func TestAPolicyIsNotReplacedUnseen(t *testing.T) { onBothStores(t, aPolicyIsNotReplacedUnseen) }
+
+func aPolicyIsNotReplacedUnseen(t *testing.T, s *service.Service) {
 	setPolicy(t, s, "default", "// one")
 	p, err := s.ShowPolicy(t.Context(), s.Administrator("default"))
 	if err != nil || p.Revision != 1 || p.Text != "// one" {
@@ -101,8 +111,9 @@ func TestAPolicyIsNotReplacedUnseen(t *testing.T) {
 	wantKind(t, s.SetPolicy(t.Context(), s.Administrator("default"), "// three", p.Revision), kmip.KindWrongState)
 }
 
-func TestRolesAndGroupsOfADomain(t *testing.T) {
-	s := service.New(t)
+func TestRolesAndGroupsOfADomain(t *testing.T) { onBothStores(t, rolesAndGroupsOfADomain) }
+
+func rolesAndGroupsOfADomain(t *testing.T, s *service.Service) {
 	ctx, admin := t.Context(), s.Administrator("default")
 	uid := create(t, s, s.Client("default"))
 	if _, err := s.CreateClient(ctx, admin, "a", "reader"); err == nil {
@@ -154,8 +165,9 @@ func TestRolesAndGroupsOfADomain(t *testing.T) {
 
 // TestHiddenAndAbsentGiveOneAnswer: who may do something with some objects only
 // cannot tell an object that he may not touch from one that is not there.
-func TestHiddenAndAbsentGiveOneAnswer(t *testing.T) {
-	s := service.New(t)
+func TestHiddenAndAbsentGiveOneAnswer(t *testing.T) { onBothStores(t, hiddenAndAbsentGiveOneAnswer) }
+
+func hiddenAndAbsentGiveOneAnswer(t *testing.T, s *service.Service) {
 	uid := create(t, s, as(s, "theirs", policy.RoleFull))
 	for _, tc := range []struct {
 		name, text string
@@ -204,7 +216,10 @@ func TestTheLastKnownPolicyHoldsForABoundAndThenNothing(t *testing.T) {
 }
 
 func TestADamagedPolicyDeniesItsDomainOnly(t *testing.T) {
-	s := service.New(t)
+	onBothStores(t, aDamagedPolicyDeniesItsDomainOnly)
+}
+
+func aDamagedPolicyDeniesItsDomainOnly(t *testing.T, s *service.Service) {
 	if err := s.CreateDomain(t.Context(), s.Administrator(""), "other", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -230,8 +245,9 @@ func TestADamagedPolicyDeniesItsDomainOnly(t *testing.T) {
 	}
 }
 
-func TestExplainCompareAndSimulate(t *testing.T) {
-	s := service.New(t)
+func TestExplainCompareAndSimulate(t *testing.T) { onBothStores(t, explainCompareAndSimulate) }
+
+func explainCompareAndSimulate(t *testing.T, s *service.Service) {
 	ctx, admin := t.Context(), s.Administrator("default")
 	for name, role := range map[string]string{"db": policy.RoleDatabase, "arr": policy.RoleStorageArray} {
 		if _, err := s.CreateClient(ctx, admin, name, role); err != nil {
