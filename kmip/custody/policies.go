@@ -130,27 +130,19 @@ func (s *Service) readPolicies(ctx context.Context) error {
 
 // policyRecords reads the documents of all domains.
 func (s *Service) policyRecords(ctx context.Context) ([]store.Record, error) {
-	const most = 1000
-	records, err := s.store.Records(ctx, store.RecordQuery{Kind: recordPolicy, Limit: most})
-	if err != nil || len(records) < most {
-		return records, err
-	}
-	list, err := s.store.Domains(ctx)
-	if err != nil {
-		return nil, err
-	}
-	records = nil
-	for _, d := range append(list, store.Domain{Name: SystemDomain}) {
-		r, err := s.store.Record(ctx, d.Name, recordPolicy, only)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
+	q := store.RecordQuery{Kind: recordPolicy, Limit: 1000}
+	var all []store.Record
+	for {
+		page, err := s.store.Records(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		records = append(records, r)
+		all = append(all, page...)
+		if len(page) < q.Limit {
+			return all, nil
+		}
+		q.After = page[len(page)-1].Position()
 	}
-	return records, nil
 }
 
 func (s *Service) compileStored(ctx context.Context, r store.Record) (*policy.Compiled, error) {
