@@ -19,6 +19,7 @@ const (
 	MaxDocumentBytes = 1 << 20
 	maxPolicies      = 10_000
 	maxNesting       = 100
+	maxIfs           = 10_000 // in one policy
 )
 
 // Document is what an operator says about a domain: policies in Cedar, and the
@@ -110,6 +111,9 @@ func Compile(d Document) (*Compiled, error) {
 // schema, and what it speaks of must be there as far as the document says.
 // References returns what the caller must check beyond that.
 func Check(d Document) (*Compiled, error) {
+	if errSchema != nil {
+		return nil, errSchema
+	}
 	c, err := Compile(d)
 	if err != nil {
 		return nil, err
@@ -177,7 +181,7 @@ func bounded(d Document) error {
 		if b := d.Text[i]; b != '!' && b != '-' {
 			run = 0
 		}
-		if depth > maxNesting || run > maxNesting || ifs > maxPolicies {
+		if depth > maxNesting || run > maxNesting || ifs > maxIfs {
 			return &Error{d.Source, line, i - start + 1, fmt.Sprintf("expressions are nested more than %d deep", maxNesting)}
 		}
 	}

@@ -2,7 +2,7 @@ package policy
 
 import (
 	"embed"
-	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -57,29 +57,30 @@ func decideSystem(r *Request) Decision {
 //go:embed ready/*.cedar
 var readyFiles embed.FS
 
-// ready are the policies of the roles that are ready. Only read.
-var ready = func() *Compiled {
-	var text strings.Builder
-	files, err := readyFiles.ReadDir("ready")
-	if err != nil {
-		panic("policy: " + err.Error()) // they are part of the program
-	}
+// ready are the policies of the roles that are ready; without them, which errReady
+// tells, nobody is permitted anything. Both are only read.
+var ready, errReady = readReady(readyFiles)
+
+func readReady(files fs.FS) (*Compiled, error) {
 	d := Document{Source: "ready"}
-	for _, f := range files {
-		b, err := readyFiles.ReadFile(path.Join("ready", f.Name()))
-		if err != nil {
-			panic("policy: " + err.Error())
-		}
-		text.Write(b)
-		d.Roles = append(d.Roles, strings.TrimSuffix(f.Name(), ".cedar"))
+	names, err := fs.Glob(files, "ready/*.cedar")
+	if err != nil {
+		return &Compiled{}, err
 	}
-	d.Text = text.String()
+	for _, name := range names {
+		b, err := fs.ReadFile(files, name)
+		if err != nil {
+			return &Compiled{}, err
+		}
+		d.Text += string(b)
+		d.Roles = append(d.Roles, strings.TrimSuffix(path.Base(name), ".cedar"))
+	}
 	c, err := Compile(d)
 	if err != nil {
-		panic(fmt.Sprintf("policy: ready roles: %v", err)) // a test reads them first
+		return &Compiled{}, err
 	}
-	return c
-}()
+	return c, nil
+}
 
 // Ready is the Cedar text of a role that is ready.
 func Ready(role string) (string, bool) {

@@ -42,15 +42,18 @@ func Schema() string {
 	return b.String()
 }
 
-// validator checks policies. It is only read after it was made.
-var validator = func() *validate.Validator {
+// validator checks policies; while errSchema is not nil, none is taken. Both are only
+// read.
+var validator, errSchema = newValidator(Schema())
+
+func newValidator(text string) (*validate.Validator, error) {
 	var s schema.Schema
-	if err := s.UnmarshalCedar([]byte(Schema())); err != nil {
-		panic("policy: schema: " + err.Error()) // a constant of this package, which every test loads
+	if err := s.UnmarshalCedar([]byte(text)); err != nil {
+		return nil, fmt.Errorf("schema of policies: %w", err)
 	}
 	resolved, err := s.Resolve()
 	if err != nil {
-		panic("policy: schema: " + err.Error())
+		return nil, fmt.Errorf("schema of policies: %w", err)
 	}
-	return validate.New(resolved)
-}()
+	return validate.New(resolved), nil
+}
