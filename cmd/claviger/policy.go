@@ -96,13 +96,18 @@ func readText(c *cli.Context) (string, error) {
 	return string(b), err
 }
 
-func showPolicy(c *cli.Context) error {
+func policyOf(c *cli.Context) (api.Policy, error) {
+	var p api.Policy
 	a, err := administer(c)
 	if err != nil {
-		return err
+		return p, err
 	}
-	var p api.Policy
-	if err := a.get(c.Context, inDomain(c, "/policy"), nil, &p); err != nil {
+	return p, a.get(c.Context, inDomain(c, "/policy"), nil, &p)
+}
+
+func showPolicy(c *cli.Context) error {
+	p, err := policyOf(c)
+	if err != nil {
 		return err
 	}
 	if wantsJSON(c) {
@@ -192,9 +197,9 @@ func diffPolicy(c *cli.Context) error {
 		if err := printLine(c, "policy %s", p.Policy); err != nil {
 			return err
 		}
-		for mark, text := range map[string]string{"-": p.Was, "+": p.Is} {
-			for l := range strings.Lines(text) {
-				if err := printLine(c, "%s %s", mark, strings.TrimSuffix(l, "\n")); err != nil {
+		for _, side := range []struct{ mark, text string }{{"-", p.Was}, {"+", p.Is}} {
+			for l := range strings.Lines(side.text) {
+				if err := printLine(c, "%s %s", side.mark, strings.TrimSuffix(l, "\n")); err != nil {
 					return err
 				}
 			}
@@ -335,9 +340,6 @@ func deleteNamed(c *cli.Context, what string) error {
 		return err
 	}
 	name := c.Args().First()
-	if name == "" {
-		return usagef("which %s? Give its name", what)
-	}
 	if err := a.call(c.Context, http.MethodDelete, inDomain(c, "/"+what+"s/"+url.PathEscape(name)), nil, nil, nil); err != nil {
 		return err
 	}
@@ -348,12 +350,8 @@ func deleteRole(c *cli.Context) error  { return deleteNamed(c, "role") }
 func deleteGroup(c *cli.Context) error { return deleteNamed(c, "group") }
 
 func listGroups(c *cli.Context) error {
-	a, err := administer(c)
+	p, err := policyOf(c)
 	if err != nil {
-		return err
-	}
-	var p api.Policy
-	if err := a.get(c.Context, inDomain(c, "/policy"), nil, &p); err != nil {
 		return err
 	}
 	var rows [][]string
@@ -364,9 +362,6 @@ func listGroups(c *cli.Context) error {
 }
 
 func setGroup(c *cli.Context) error {
-	if c.NArg() == 0 {
-		return usagef("which group? Give its name and its members")
-	}
 	a, err := administer(c)
 	if err != nil {
 		return err
