@@ -8,17 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
-	"path/filepath"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
-
-	"github.com/claviger/claviger/kmip/secret"
 )
 
 // Config is the configuration of a node.
@@ -33,41 +28,6 @@ type Config struct {
 
 	Approval Approval `toml:"approval"`
 	OIDC     OIDC     `toml:"oidc"`
-}
-
-// OIDC says which identity provider knows administrators, beside those with
-// certificates. There is none when no issuer is given.
-type OIDC struct {
-	Issuer   string            `toml:"issuer"`
-	ClientID string            `toml:"client_id"`
-	Audience string            `toml:"audience"` // client_id when empty
-	Claim    string            `toml:"claim"`    // that holds the groups
-	Roles    map[string]string `toml:"roles"`    // of groups
-	CA       string            `toml:"ca"`       // file with certificates that are trusted; those of the system when empty
-}
-
-func (o OIDC) check() error {
-	if o.Issuer == "" {
-		if o.ClientID != "" || o.Audience != "" || len(o.Roles) > 0 || o.CA != "" {
-			return errors.New("oidc.issuer is missing")
-		}
-		return nil
-	}
-	if u, err := url.Parse(o.Issuer); err != nil || u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("oidc.issuer is %q; it begins with https://", o.Issuer)
-	}
-	if o.ClientID == "" {
-		return errors.New("oidc.client_id is missing")
-	}
-	if len(o.Roles) == 0 {
-		return errors.New(`oidc.roles is missing: roles = { "GROUP" = "auditor" }`)
-	}
-	for group, role := range o.Roles {
-		if role != "system" && role != "security-officer" && role != "auditor" {
-			return fmt.Errorf(`oidc.roles: %q gives %q; a group gives "system", "security-officer" or "auditor"`, group, role)
-		}
-	}
-	return nil
 }
 
 // Approval says how approvals are.
@@ -207,55 +167,6 @@ type Log struct {
 	Level string `toml:"level"` // "debug", "info", "warn", "error"
 }
 
-// Secret is a reference to a secret: one of a file, an environment variable, a
-// credential of the service manager, or a question to an operator.
-type Secret struct {
-	File       string `toml:"file"`
-	Env        string `toml:"env"`
-	Credential string `toml:"credential"`
-	Prompt     bool   `toml:"prompt"` // asked at a terminal, or given by claviger unseal
-}
-
-// Given reports whether the reference names anything.
-func (s Secret) Given() bool { return s != (Secret{}) }
-
-// Read reads the secret; one line break at the end is not part of it.
-func (s Secret) Read() (*secret.Bytes, error) {
-	var value []byte
-	switch {
-	case s.File != "":
-		b, err := os.ReadFile(s.File)
-		if err != nil {
-			return nil, fmt.Errorf("secret: %w", err)
-		}
-		value = b
-	case s.Env != "":
-		v, ok := os.LookupEnv(s.Env)
-		if !ok {
-			return nil, fmt.Errorf("secret: the environment variable %s is not set", s.Env)
-		}
-		value = []byte(v)
-	case s.Credential != "":
-		dir := os.Getenv("CREDENTIALS_DIRECTORY")
-		if dir == "" {
-			return nil, fmt.Errorf("secret: credential %q, but the service manager gave no CREDENTIALS_DIRECTORY", s.Credential)
-		}
-		b, err := os.ReadFile(filepath.Join(dir, filepath.Base(s.Credential))) //nolint:gosec // the service manager names the folder
-		if err != nil {
-			return nil, fmt.Errorf("secret: %w", err)
-		}
-		value = b
-	case s.Prompt:
-		return nil, errors.New("secret: it is to be asked for and cannot be read")
-	default:
-		return nil, errors.New("secret: no file, env, credential or prompt is given")
-	}
-	trimmed := bytes.TrimSuffix(bytes.TrimSuffix(value, []byte("\n")), []byte("\r"))
-	result := secret.Copy(trimmed)
-	clear(value)
-	return result, nil
-}
-
 // Load reads a file, applies the environment and checks the result.
 func Load(path string) (Config, error) {
 	b, err := os.ReadFile(path)
@@ -301,96 +212,6 @@ func explain(name string, err error) error {
 		return fmt.Errorf("%s:%d:%d: %s", name, row, column, strings.TrimPrefix(de.Error(), "toml: "))
 	}
 	return fmt.Errorf("%s: %w", name, err)
-}
-
-// override sets fields from variables named after their path:
-// CLAVIGER_STORE_URL, CLAVIGER_ROOT_TOKEN_0_PIN_FILE.
-func override(v reflect.Value, prefix string, env func(string) (string, bool)) error {
-	for i := range v.NumField() {
-		name := prefix + "_" + strings.ToUpper(v.Type().Field(i).Tag.Get("toml"))
-		f := v.Field(i)
-		switch {
-		case f.Kind() == reflect.Struct:
-			if err := override(f, name, env); err != nil {
-				return err
-			}
-			continue
-		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
-			first := strings.ToUpper(f.Type().Elem().Field(0).Tag.Get("toml"))
-			for { // those that the file does not have
-				if _, ok := env(fmt.Sprintf("%s_%d_%s", name, f.Len(), first)); !ok {
-					break
-				}
-				f.Set(reflect.Append(f, reflect.Zero(f.Type().Elem())))
-			}
-			for n := range f.Len() {
-				if err := override(f.Index(n), fmt.Sprintf("%s_%d", name, n), env); err != nil {
-					return err
-				}
-			}
-			continue
-		}
-		text, ok := env(name)
-		if !ok {
-			continue
-		}
-		if err := set(f, text); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-func set(f reflect.Value, text string) error {
-	switch f.Kind() {
-	case reflect.String:
-		f.SetString(text)
-	case reflect.Bool:
-		b, err := strconv.ParseBool(text)
-		if err != nil {
-			return fmt.Errorf("%q is neither true nor false", text)
-		}
-		f.SetBool(b)
-	case reflect.Int:
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return fmt.Errorf("%q is not a number", text)
-		}
-		f.SetInt(int64(n))
-	case reflect.Map: // "a=b,c=d"
-		m := map[string]string{}
-		for _, pair := range strings.Split(text, ",") {
-			key, value, ok := strings.Cut(pair, "=")
-			if !ok {
-				return fmt.Errorf("%q is no pair with =", pair)
-			}
-			m[strings.TrimSpace(key)] = strings.TrimSpace(value)
-		}
-		f.Set(reflect.ValueOf(m))
-	case reflect.Slice:
-		var list []string
-		for _, s := range strings.Split(text, ",") {
-			if s = strings.TrimSpace(s); s != "" {
-				list = append(list, s)
-			}
-		}
-		if f.Type().Elem().Kind() == reflect.String {
-			f.Set(reflect.ValueOf(list))
-			return nil
-		}
-		numbers := make([]int, len(list))
-		for i, s := range list {
-			n, err := strconv.Atoi(s)
-			if err != nil {
-				return fmt.Errorf("%q is not a number", s)
-			}
-			numbers[i] = n
-		}
-		f.Set(reflect.ValueOf(numbers))
-	default:
-		return errors.New("cannot be set from the environment")
-	}
-	return nil
 }
 
 func (c Config) check() error {
