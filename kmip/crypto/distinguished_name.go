@@ -66,6 +66,9 @@ func parseName(text string) ([]byte, error) {
 	}
 	slices.Reverse(name)
 	der, err := asn1.Marshal(name)
+	if err == nil { // a value given in BER may be one that no reader of the certificate takes
+		err = unmarshal(der, new(pkix.RDNSequence))
+	}
 	if err != nil {
 		return nil, errName(err)
 	}

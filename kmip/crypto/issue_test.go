@@ -208,6 +208,7 @@ func TestParseName(t *testing.T) {
 		{"1=a", ""},
 		{`CN=a\`, ""},
 		{"CN=#0c", ""},
+		{"C=#0100", ""},
 		{"CN=\xff", ""},
 		{"DC=Zürich", ""},
 		{"CN=" + strings.Repeat("a", maxNameBytes), ""},
@@ -233,7 +234,7 @@ func TestParseName(t *testing.T) {
 }
 
 func FuzzParseName(f *testing.F) {
-	for _, s := range []string{"CN=a,O=b", `CN="a\"b"+OU=#0c0161;C=CH`, `=\`, "CN=a\\2"} {
+	for _, s := range []string{"CN=a,O=b", `CN="a\"b"+OU=#0c0161;C=CH`, `=\`, "CN=a\\2", "C=#0100"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
