@@ -27,6 +27,7 @@ func initCommand() *cli.Command {
 			configFlag(),
 			&cli.StringFlag{Name: "shares-out", Usage: "`FOLDER` for the shares of a new root key, a file for each custodian", Value: "claviger-shares"},
 			&cli.StringSliceFlag{Name: "share-file", Usage: "`FILE` with a share of the root key that is there; repeat it"},
+			&cli.BoolFlag{Name: "adopt-roster", Usage: "accept clients, certificates, users and administrators as the database has them, and name those that did not authenticate"},
 			&cli.BoolFlag{Name: "renew-administrator", Usage: "issue a new certificate for the first administrator"},
 		},
 		Action: func(c *cli.Context) error {
@@ -60,9 +61,26 @@ func initCommand() *cli.Command {
 				note(c, "the shares of the root key are in %s: give each file to its custodian and remove it here;\n%d of %d are needed at every start, and without them everything is lost",
 					c.String("shares-out"), cfg.Root.Shamir.Threshold, cfg.Root.Shamir.Shares)
 			}
+			if c.Bool("adopt-roster") {
+				if err := core.adoptRoster(c.Context, c.App.Writer); err != nil {
+					return err
+				}
+			}
 			return core.initialise(c.Context, c.Bool("renew-administrator"), reachable(cfg), cfg.PKI.Dir, c.App.Writer)
 		},
 	}
+}
+
+// adoptRoster accepts what the database says of who is who, and says what it accepts.
+func (c *core) adoptRoster(ctx context.Context, out io.Writer) error {
+	adopted, err := c.custody.AdoptRoster(ctx)
+	for _, name := range adopted {
+		fmt.Fprintf(out, "accepted as it is in the database: %s\n", name)
+	}
+	if err == nil && len(adopted) == 0 {
+		fmt.Fprintln(out, "nothing to accept: all clients, users and administrators authenticate")
+	}
+	return err
 }
 
 func (c *core) giveShare(file string) error {

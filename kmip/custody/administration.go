@@ -209,7 +209,7 @@ func (s *Service) Clients(ctx context.Context, sc *Scope) ([]store.Client, error
 // connections that are open.
 func (s *Service) RevokeClient(ctx context.Context, sc *Scope, name string) error {
 	return s.administer(ctx, sc, policy.ActionClientRevoke, name, func() (store.Change, error) {
-		c, err := s.client(ctx, sc.Domain, name)
+		c, err := s.anyClient(ctx, sc.Domain, name)
 		if err != nil {
 			return store.Change{}, err
 		}

@@ -20,7 +20,7 @@ func (s *Service) RevokeCertificate(ctx context.Context, sc *Scope, name, finger
 		if err != nil {
 			return store.Change{}, err
 		}
-		if _, err := s.client(ctx, sc.Domain, name); err != nil {
+		if _, err := s.anyClient(ctx, sc.Domain, name); err != nil {
 			return store.Change{}, err
 		}
 		list, err := s.store.Certificates(ctx, sc.Domain, name)

@@ -131,7 +131,17 @@ func (s *Service) SetClient(ctx context.Context, sc *Scope, name string, change 
 
 // client reads a client of a domain.
 func (s *Service) client(ctx context.Context, domain, name string) (store.Client, error) {
-	c, err := s.store.Client(ctx, domain, name)
+	return clientIn(ctx, s.store, domain, name)
+}
+
+// anyClient is client, also for one that was altered in the database: whoever it is,
+// it can be revoked.
+func (s *Service) anyClient(ctx context.Context, domain, name string) (store.Client, error) {
+	return clientIn(ctx, s.store.Store, domain, name)
+}
+
+func clientIn(ctx context.Context, r store.Registry, domain, name string) (store.Client, error) {
+	c, err := r.Client(ctx, domain, name)
 	if errors.Is(err, store.ErrNotFound) {
 		return c, kmip.Fail(kmip.KindObjectNotFound, "no client %q in domain %q", name, domain)
 	}

@@ -29,11 +29,21 @@ func beside(client Principal, name, role string) Principal {
 	}
 }
 
+// user reads a user that an administrator made; one that was altered in the database
+// has no credential.
+func (s *Service) user(ctx context.Context, domain, name string) (store.User, error) {
+	u, err := s.store.User(ctx, domain, name)
+	if kmip.KindOf(err) == kmip.KindIntegrity {
+		err = refusedCredential()
+	}
+	return u, err
+}
+
 // besideMember is beside for a user that a client made. A user of the same name
 // that an administrator made goes before it: nobody takes that one's name in the
 // audit.
 func (s *Service) besideMember(ctx context.Context, client Principal, name string) (Principal, error) {
-	_, err := s.store.User(ctx, client.Domain, name)
+	_, err := s.user(ctx, client.Domain, name)
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrInvalid):
 		return beside(client, name, policy.RoleFull), nil
@@ -124,7 +134,7 @@ func nameOfUser(m *managed) string {
 // passwordsOf are the hashes of the passwords of a user, whether an administrator
 // or a client made it, with its role.
 func (s *Service) passwordsOf(ctx context.Context, domain, name string) (hashes []string, role string, err error) {
-	u, err := s.store.User(ctx, domain, name)
+	u, err := s.user(ctx, domain, name)
 	if err == nil {
 		if !u.Disabled.IsZero() {
 			return nil, "", nil
@@ -353,7 +363,7 @@ func hashedPassword(alg kmip.HashingAlgorithm, h hashedSecret, stamp time.Time) 
 
 // hashedSecretsOf reads S1 and S2 of a user.
 func (s *Service) hashedSecretsOf(ctx context.Context, domain, name string, alg kmip.HashingAlgorithm) ([]hashedSecret, string, error) {
-	u, err := s.store.User(ctx, domain, name)
+	u, err := s.user(ctx, domain, name)
 	if err == nil {
 		l, _, err := s.readHashed(ctx, domain, name)
 		if h, ok := l.Secrets[alg]; ok && u.Disabled.IsZero() {
@@ -434,7 +444,7 @@ func (s *Service) stillAdmitted(ctx context.Context, p Principal) error {
 	if p.Kind != policy.KindUser {
 		return nil
 	}
-	u, err := s.store.User(ctx, p.Domain, p.Name)
+	u, err := s.user(ctx, p.Domain, p.Name)
 	if err == nil {
 		if !u.Disabled.IsZero() {
 			return refusedCredential()

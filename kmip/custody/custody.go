@@ -72,7 +72,7 @@ type Config struct {
 
 // Service is the domain service.
 type Service struct {
-	store  store.Store
+	store  roster
 	sealer Sealer
 	log    *slog.Logger
 	now    func() time.Time
@@ -114,7 +114,7 @@ type Service struct {
 
 // New makes a Service.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV, decode: c.DecodeTTLV, fips: c.FIPS}
+	s := &Service{store: roster{c.Store, c.Sealer, c.Log}, sealer: c.Sealer, log: c.Log, now: c.Now, decide: c.Decide, lease: c.LeaseTime, encode: c.EncodeTTLV, decode: c.DecodeTTLV, fips: c.FIPS}
 	s.work = make(chan struct{}, 1)
 	s.jobs.node = uuid.NewString()
 	if s.approvals.life = c.ApprovalLife; s.approvals.life == 0 {

@@ -141,6 +141,8 @@ func (s *Service) findClient(ctx context.Context, p Presented, fingerprint []byt
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return s.findExternal(ctx, p, fingerprint)
+	case kmip.KindOf(err) == kmip.KindIntegrity:
+		return nil, kmip.FailFrom(err, kmip.KindNotAuthenticated, "the certificate belongs to nobody whom this server made")
 	case err != nil:
 		return nil, err
 	}
@@ -170,6 +172,8 @@ func (s *Service) AuthenticateAdministrator(ctx context.Context, cert *x509.Cert
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return Principal{}, kmip.Fail(kmip.KindNotAuthenticated, "the certificate belongs to no administrator")
+	case kmip.KindOf(err) == kmip.KindIntegrity:
+		return Principal{}, kmip.FailFrom(err, kmip.KindNotAuthenticated, "the administrator was not made by this installation, or was altered in the database; the log names it")
 	case err != nil:
 		return Principal{}, s.translate(ctx, err)
 	case !a.Revoked.IsZero():

@@ -61,6 +61,12 @@ func (s *Service) initialise(ctx context.Context, dev bool) (*pki.Issued, error)
 	if len(admins) > 0 {
 		return nil, nil //nolint:nilnil // documented: nothing was made
 	}
+	if stored, err := s.store.Store.Administrators(ctx); err != nil {
+		return nil, err
+	} else if len(stored) > 0 {
+		return nil, fmt.Errorf("of the %d administrators in the database none was made by this installation, and nobody can administer it; "+
+			"look at them (the log names them), and if they are right: claviger init --adopt-roster", len(stored))
+	}
 	return s.makeFirst(ctx, sc, authority, dev)
 }
 

@@ -334,10 +334,7 @@ func (w *work) moveRecord(ctx context.Context, r store.Record) (bool, error) {
 	if r.Kind == recordJob && r.Key == w.job.ID {
 		return false, w.save(ctx) // seals it anew
 	}
-	if len(r.Value) < 4 {
-		r.Value = make([]byte, 4) // nothing that could authenticate
-	}
-	p, err := w.s.sealer.Open(ctx, r.Domain, r.Generation, recordBinding(r), r.Value[4:])
+	moved, err := w.s.resealRecord(ctx, r)
 	if errors.Is(err, hsm.ErrIntegrity) {
 		w.damaged.Add(1)
 		w.s.log.ErrorContext(ctx, "a record does not authenticate and is not moved to the new key", "domain", r.Domain, "kind", r.Kind, "error", err)
@@ -346,17 +343,33 @@ func (w *work) moveRecord(ctx context.Context, r store.Record) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer p.Destroy()
-	r.Revision++
-	r, err = w.s.sealRecordBytes(ctx, r, p)
-	if err != nil {
-		return false, err
-	}
-	err = w.s.store.Commit(ctx, store.Change{UpdateRecords: []store.Record{r}})
+	err = w.s.store.Commit(ctx, store.Change{UpdateRecords: []store.Record{moved}})
 	if errors.Is(err, store.ErrConflict) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// resealRecord brings a record under the current generation. It returns
+// hsm.ErrIntegrity for one that does not authenticate.
+func (s *Service) resealRecord(ctx context.Context, r store.Record) (store.Record, error) {
+	if r.Kind == recordRoster {
+		if err := s.store.verify(ctx, r); err != nil {
+			return r, err
+		}
+		r.Revision++
+		return s.store.seal(ctx, r)
+	}
+	if len(r.Value) < 4 {
+		r.Value = make([]byte, 4) // nothing that could authenticate
+	}
+	p, err := s.sealer.Open(ctx, r.Domain, r.Generation, recordBinding(r), r.Value[4:])
+	if err != nil {
+		return r, err
+	}
+	defer p.Destroy()
+	r.Revision++
+	return s.sealRecordBytes(ctx, r, p)
 }
 
 // resealAuthority seals the key of the certification authority under the current
