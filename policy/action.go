@@ -14,6 +14,7 @@ const (
 	ActionDomainQuota     = "domain.quota"
 	ActionDomainRotate    = "domain.rotate-key"
 	ActionClientCreate    = "client.create" // an identity and its certificates; not what it may do
+	ActionClientAccess    = "client.access" // one more way in for clients that may do something
 	ActionClientUpdate    = "client.update" // how and from where it may come
 	ActionClientList      = "client.list"
 	ActionClientRevoke    = "client.revoke"
@@ -74,6 +75,7 @@ var administrative = map[string]duty{
 	ActionDomainQuota:     system,
 	ActionDomainRotate:    officer,
 	ActionClientCreate:    system,
+	ActionClientAccess:    system,
 	ActionClientUpdate:    system,
 	ActionClientList:      everyone,
 	ActionClientRevoke:    system | officer,

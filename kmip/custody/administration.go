@@ -155,6 +155,9 @@ func (s *Service) IssueCertificate(ctx context.Context, sc *Scope, name string) 
 	var made *NewClient
 	err := s.administer(ctx, sc, policy.ActionClientCreate, name, func() (store.Change, error) {
 		c, err := s.unrevoked(ctx, sc.Domain, name)
+		if err == nil {
+			err = s.mayOpen(ctx, sc, c)
+		}
 		if err != nil {
 			return store.Change{}, err
 		}

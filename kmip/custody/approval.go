@@ -259,12 +259,16 @@ var unapprovable = map[string]bool{
 	policy.ActionApprovalList: true, policy.ActionApprovalGive: true, policy.ActionApprovalVouch: true,
 }
 
-// needsOtherRole is how many approvals an action needs whatever policy says: what
-// makes administrators is done by no one role alone. Whoever has all roles, and a
+// alone are the actions that no one role does by itself, whatever policy says: what
+// makes administrators, and what lets somebody else come as a client that may do
+// something.
+var alone = map[string]bool{policy.ActionAdminCreate: true, policy.ActionBreakGlass: true, policy.ActionClientAccess: true}
+
+// needsOtherRole is how many approvals an action needs whatever policy says. Whoever has all roles, and a
 // break-glass administrator behind whom there are custodians, is not asked.
 func needsOtherRole(sc *Scope, action string) int {
 	p := sc.Principal
-	if (action == policy.ActionAdminCreate || action == policy.ActionBreakGlass) && p.Kind == policy.KindAdministrator && p.Role != policy.RoleAdministrator {
+	if alone[action] && p.Kind == policy.KindAdministrator && p.Role != policy.RoleAdministrator {
 		return 1
 	}
 	return 0

@@ -115,12 +115,23 @@ func (s *Service) asynchronous(ctx context.Context, sc *Scope, correlation []byt
 		if err := s.openRecord(ctx, r, &p); err != nil {
 			return r, p, err
 		}
-		if p.Principal.Actor() != sc.Principal.Actor() || s.over(r) {
+		if !p.asks(sc) || s.over(r) {
 			return store.Record{}, pendingRequest{}, unknown
 		}
 		return r, p, nil
 	}
 	return store.Record{}, p, unknown
+}
+
+// asks reports whether the caller is who made the request, through the same client: a
+// result holds what was permitted to both. A ticket with some of the rights of its
+// owner has no part in the owner's requests.
+func (p *pendingRequest) asks(sc *Scope) bool {
+	if sc.grant != nil && sc.grant.Limited || p.Principal.Actor() != sc.Principal.Actor() {
+		return false
+	}
+	made, now := p.Principal.Beside, sc.Principal.Beside
+	return made == nil && now == nil || made != nil && now != nil && made.Domain == now.Domain && made.Kind == now.Kind && made.Name == now.Name
 }
 
 // over reports whether the time of a record is over, though nobody has removed
@@ -247,7 +258,7 @@ func (s *Service) Outstanding(ctx context.Context, sc *Scope, correlations [][]b
 					return outcome{}, err
 				}
 				correlation, err := hex.DecodeString(r.Key)
-				if err != nil || s.over(r) || p.Obtained || p.Cancelled || p.Principal.Actor() != sc.Principal.Actor() ||
+				if err != nil || s.over(r) || p.Obtained || p.Cancelled || !p.asks(sc) ||
 					len(operations) > 0 && !slices.Contains(operations, p.Operation) ||
 					len(correlations) > 0 && !slices.ContainsFunc(correlations, func(c []byte) bool { return bytes.Equal(c, correlation) }) {
 					continue
@@ -355,9 +366,13 @@ func (s *Service) ClaimOne(ctx context.Context, sc *Scope, correlation []byte) (
 }
 
 // Admit tells whether the client, or user, of a claimed request is still
-// admitted.
+// admitted, and gives the request the roles that they have now.
 func (s *Service) Admit(ctx context.Context, c *Claimed) error {
-	return s.stillAdmitted(ctx, c.pending.Principal)
+	p, err := s.Now(ctx, c.pending.Principal)
+	if err == nil {
+		c.Scope.Principal = p
+	}
+	return err
 }
 
 // Complete makes what a claimed request did durable together with its response.

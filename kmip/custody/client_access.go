@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/claviger/claviger/kmip"
+	"github.com/claviger/claviger/policy"
 	"github.com/claviger/claviger/store"
 )
 
@@ -135,12 +136,12 @@ func (s *Service) CheckCredential(v Visitor, shown bool) error {
 	return &refusal{refusedMethod, kmip.Fail(kmip.KindNotAuthenticated, "the client must present a credential beside its certificate")}
 }
 
-// clientStillAdmitted tells whether the client behind a principal would be admitted
-// now, without its certificate at hand.
-func (s *Service) clientStillAdmitted(ctx context.Context, p Principal) error {
+// clientNow is the client behind a principal as it is now, without its certificate at
+// hand; a failure when it would not be admitted.
+func (s *Service) clientNow(ctx context.Context, p Principal) (policy.Principal, error) {
 	fingerprint, err := hex.DecodeString(p.Fingerprint)
 	if err != nil {
-		return refusedCredential()
+		return policy.Principal{}, refusedCredential()
 	}
 	client := p.Principal
 	if p.Beside != nil {
@@ -151,18 +152,19 @@ func (s *Service) clientStillAdmitted(ctx context.Context, p Principal) error {
 		c, err = s.store.Client(ctx, client.Domain, client.Name)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return refusedCredential()
+		return client, refusedCredential()
 	}
 	if err != nil {
-		return err
+		return client, err
 	}
 	settings, _, err := s.settingsOf(ctx, c.Domain, c.Name)
 	if err != nil {
-		return err
+		return client, err
 	}
 	k := clientIdentity{settings: settings, notAfter: cert.NotAfter, revoked: !c.Revoked.IsZero() || !cert.Revoked.IsZero()}
 	if reason, err := k.admits(s.now(), ""); err != nil && reason != refusedSource {
-		return err
+		return client, err
 	}
-	return nil
+	client.Role = c.Role
+	return client, nil
 }

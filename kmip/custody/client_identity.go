@@ -86,7 +86,11 @@ func (s *Service) ChangeIdentities(ctx context.Context, sc *Scope, name string, 
 	var after []ClientIdentity
 	err := s.administer(ctx, sc, policy.ActionClientUpdate, name, func() (store.Change, error) {
 		var c store.Change
-		if _, err := s.client(ctx, sc.Domain, name); err != nil {
+		client, err := s.client(ctx, sc.Domain, name)
+		if err == nil && len(add) > 0 {
+			err = s.mayOpen(ctx, sc, client)
+		}
+		if err != nil {
 			return c, err
 		}
 		settings, r, err := s.settingsOf(ctx, sc.Domain, name)

@@ -42,6 +42,16 @@ func (s *Service) roleOfNew(ctx context.Context, sc *Scope, asked string) (strin
 	return "", kmip.Fail(kmip.KindPermissionDenied, "a role is granted by a security officer; leave it out, and have it granted")
 }
 
+// mayOpen asks for what it takes to give a client one more way in: a certificate, a
+// token, an identity. Whoever makes clients does it alone while the client may do
+// nothing; afterwards somebody of another role has to approve it.
+func (s *Service) mayOpen(ctx context.Context, sc *Scope, c store.Client) error {
+	if c.Role == policy.RoleNone {
+		return nil
+	}
+	return s.authorize(ctx, sc, policy.ActionClientAccess, policy.Resource{})
+}
+
 // GrantClient gives a client of the scope's domain another role, within a second
 // also on connections that are open.
 func (s *Service) GrantClient(ctx context.Context, sc *Scope, name, role string) error {

@@ -435,28 +435,32 @@ func (s *Service) AuthenticateAttestation(context.Context, Principal, kmip.Item)
 	return kmip.Fail(kmip.KindAttestationFailed, "this server has no reference that an attestation could be compared with")
 }
 
-// stillAdmitted tells whether a principal that was authenticated before would be
-// now: it may have been revoked since.
-func (s *Service) stillAdmitted(ctx context.Context, p Principal) error {
-	if err := s.clientStillAdmitted(ctx, p); err != nil {
-		return err
+// Now is a principal that was authenticated before as it is now: with the roles that
+// its client and user have today. It fails when they would not be admitted any more.
+func (s *Service) Now(ctx context.Context, p Principal) (Principal, error) {
+	client, err := s.clientNow(ctx, p)
+	if err != nil {
+		return Principal{}, err
 	}
 	if p.Kind != policy.KindUser {
-		return nil
+		p.Principal = client
+		return p, nil
 	}
+	p.Beside = &client
 	u, err := s.user(ctx, p.Domain, p.Name)
 	if err == nil {
 		if !u.Disabled.IsZero() {
-			return refusedCredential()
+			return Principal{}, refusedCredential()
 		}
-		return nil
+		p.Role = u.Role
+		return p, nil
 	}
 	if !errors.Is(err, store.ErrNotFound) {
-		return err
+		return Principal{}, err
 	}
 	m, err := s.userByName(ctx, s.internal(p.Domain), p.Name)
 	if err == nil && m == nil {
-		return refusedCredential()
+		err = refusedCredential()
 	}
-	return err
+	return p, err
 }

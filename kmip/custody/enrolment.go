@@ -87,6 +87,9 @@ func (s *Service) MakeToken(ctx context.Context, sc *Scope, name string, valid t
 	err := s.administer(ctx, sc, policy.ActionClientCreate, name, func() (store.Change, error) {
 		var c store.Change
 		client, err := s.unrevoked(ctx, sc.Domain, name)
+		if err == nil {
+			err = s.mayOpen(ctx, sc, client)
+		}
 		if err != nil {
 			return c, err
 		}

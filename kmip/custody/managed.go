@@ -111,10 +111,14 @@ func (s *Service) hidden(ctx context.Context, sc *Scope, action, uid string, ref
 		return refusal
 	}
 	absent := *sc // what was asked last stays what was refused
-	if err := s.authorize(ctx, &absent, action, policy.Resource{UID: uid}); err != nil {
-		return refusal
+	err := s.authorize(ctx, &absent, action, policy.Resource{UID: uid})
+	switch {
+	case err == nil:
+		return kmip.FailFrom(d, kmip.KindObjectNotFound, "no object has this Unique Identifier")
+	case errors.As(err, new(*denial)):
+		return refusal // it reads the same, and says which rule refused
 	}
-	return kmip.FailFrom(d, kmip.KindObjectNotFound, "no object has this Unique Identifier")
+	return err
 }
 
 // archived reports whether the object was moved to archival storage (§6.1.4).

@@ -274,7 +274,8 @@ func TestTwoChangesOfAClientAtOnceLeaveItAuthentic(t *testing.T) {
 				defer wg.Done()
 				n := nodes[i%2]
 				for range 5 {
-					if err := n.GrantClient(context.Background(), n.Administrator("default"), "array", role); err != nil {
+					err := n.GrantClient(context.Background(), n.Administrator("default"), "array", role)
+					if err != nil && kmip.KindOf(err) != kmip.KindUnavailable { // too many at once
 						t.Error(err)
 					}
 					if _, err := n.ShowClient(context.Background(), n.Administrator("default"), "array"); err != nil {

@@ -175,7 +175,7 @@ func (s *Service) Logout(ctx context.Context, sc *Scope, value []byte) error {
 		if sc.undoable() {
 			return o, kmip.Fail(kmip.KindBatchRefused, "a logout cannot be undone")
 		}
-		r, t, err := s.ticket(ctx, sc.Domain, value)
+		r, t, err := s.ticket(ctx, sc.Domain, ticketKey(value))
 		if err != nil {
 			return o, err
 		}
@@ -187,7 +187,7 @@ func (s *Service) Logout(ctx context.Context, sc *Scope, value []byte) error {
 	})
 }
 
-func (s *Service) ticket(ctx context.Context, domain string, value []byte) (store.Record, ticket, error) {
+func (s *Service) ticket(ctx context.Context, domain, key string) (store.Record, ticket, error) {
 	unknown := kmip.Fail(kmip.KindTicket, "the ticket is unknown, or its time is over")
 	var t ticket
 	read := func(key string) (store.Record, error) {
@@ -197,7 +197,7 @@ func (s *Service) ticket(ctx context.Context, domain string, value []byte) (stor
 		}
 		return r, err
 	}
-	r, err := read(ticketKey(value))
+	r, err := read(key)
 	if err != nil {
 		return r, t, err
 	}
@@ -217,9 +217,10 @@ const ticketAttempts = 16
 // whoever logged in. The scope made of the principal takes the grant with Use.
 func (s *Service) AuthenticateTicket(ctx context.Context, client Principal, value []byte) (Principal, Grant, error) {
 	for range ticketAttempts {
-		r, t, err := s.ticket(ctx, client.Domain, value)
+		r, t, err := s.ticket(ctx, client.Domain, ticketKey(value))
+		p := t.Principal
 		if err == nil {
-			err = s.stillAdmitted(ctx, t.Principal)
+			p, err = s.Now(ctx, p)
 		}
 		if err != nil {
 			return Principal{}, nil, s.translate(ctx, err)
@@ -236,11 +237,24 @@ func (s *Service) AuthenticateTicket(ctx context.Context, client Principal, valu
 				return Principal{}, nil, s.translate(ctx, err)
 			}
 		}
-		p := t.Principal
 		p.Beside = &client.Principal
 		return p, g, nil
 	}
 	return Principal{}, nil, kmip.Fail(kmip.KindUnavailable, "the ticket is being used by too many at once; try again")
+}
+
+// NowBy is Now for a principal that came with a grant: its ticket must still be good.
+func (s *Service) NowBy(ctx context.Context, p Principal, g Grant) (Principal, error) {
+	if g != nil {
+		if _, _, err := s.ticket(ctx, g.record.Domain, g.record.Key); err != nil {
+			return Principal{}, s.translate(ctx, err)
+		}
+	}
+	p, err := s.Now(ctx, p)
+	if err != nil {
+		return Principal{}, s.translate(ctx, err)
+	}
+	return p, nil
 }
 
 // keepTicket stores a ticket that has changed.

@@ -28,6 +28,10 @@ func (s *Service) AddTrust(ctx context.Context, sc *Scope, t Trust, lists []byte
 		} else if err != nil {
 			return c, err
 		}
+		// Its certificates may come as any client of the domain.
+		if err := s.authorize(ctx, sc, policy.ActionClientAccess, policy.Resource{}); err != nil {
+			return c, err
+		}
 		if len(lists) > 0 {
 			var err error
 			if t.Lists, err = parseLists(lists, t.Authorities); err != nil {

@@ -94,7 +94,7 @@ func (c *caller) run(ctx context.Context, correlation string, req *payload.Reque
 		p = by.principal
 	}
 	sc := svc.Begin(p, p.Domain, "kmip", c.peer, correlation)
-	sc.TLS = strings.TrimPrefix(tls.VersionName(c.tls.ConnectionState().Version), "TLS ")
+	sc.TLS = c.tlsVersion()
 	if !known {
 		sc.Stranger(custody.FingerprintOf(c.tls.ConnectionState().PeerCertificates[0]))
 	}
@@ -112,6 +112,11 @@ func (c *caller) run(ctx context.Context, correlation string, req *payload.Reque
 	resp := c.s.c.Operations.Batch(ctx, sc, known, req, turn)
 	resp.ServerHashedPassword = by.hashed
 	return resp
+}
+
+// tlsVersion is that of the connection, as policy has it.
+func (c *caller) tlsVersion() string {
+	return strings.TrimPrefix(tls.VersionName(c.tls.ConnectionState().Version), "TLS ")
 }
 
 // presented is how the peer comes.

@@ -41,6 +41,10 @@ func (c *conn) tell(t *turned) error {
 		if _, _, err := svc.Identify(ctx, c.presented()); err != nil {
 			return err
 		}
+		var err error
+		if t.principal, err = svc.NowBy(ctx, t.principal, t.grant); err != nil { // its roles may have changed
+			return err
+		}
 		sc := c.watcher(t)
 		events, last, err := svc.Watch(ctx, sc, t.after)
 		if err != nil {
@@ -77,6 +81,7 @@ func (c *conn) idle() error {
 
 func (c *conn) watcher(t *turned) *custody.Scope {
 	sc := c.s.c.Custody.Begin(t.principal, t.principal.Domain, "kmip", c.peer, correlationValue())
+	sc.TLS = c.tlsVersion()
 	sc.Use(t.grant)
 	sc.Form = dialect.FormOf(t.version)
 	return sc
