@@ -86,6 +86,21 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
+func TestALoginWithoutAnAnswerIsToldAsOne(t *testing.T) {
+	for fault, login := range map[string]bool{"C_Login hang 1": true, "C_OpenSession hang 1": false} {
+		s := testenv.SoftHSM(t)
+		m := pkcs11fault.New(t, s)
+		t.Cleanup(m.Clear)
+		m.Set(fault)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		_, err := Open(ctx, faultConfig(m, s))
+		cancel()
+		if !errors.Is(err, hsm.ErrUnavailable) || errors.Is(err, hsm.ErrLogin) != login {
+			t.Errorf("Open with %s = %v; ErrLogin wanted: %v", fault, err, login)
+		}
+	}
+}
+
 func TestALostSessionDoesNotNeedThePIN(t *testing.T) {
 	token, m, key, sealed := ill(t, nil)
 	m.Set("C_DecryptInit fail 0xB3 1")

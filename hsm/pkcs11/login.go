@@ -45,7 +45,9 @@ func (t *Token) login(ctx context.Context, anchor pkcs11.SessionHandle, flags ui
 	if err := ctx.Err(); err != nil {
 		return err // nobody waits any more: spend no attempt
 	}
+	t.loggingIn.Store(true)
 	err = t.calls.Login(anchor, pkcs11.CKU_USER, pinText(pin))
+	t.loggingIn.Store(false)
 	if err == nil || errors.Is(err, pkcs11.Error(pkcs11.CKR_USER_ALREADY_LOGGED_IN)) {
 		return nil
 	}

@@ -319,6 +319,13 @@ func TestPIN(t *testing.T) {
 			if err := token.Check(t.Context()); !errors.Is(err, hsm.ErrUnavailable) || !strings.Contains(err.Error(), "attempt") {
 				t.Errorf("Check = %v", err)
 			}
+			if err := token.Retry(t.Context()); !errors.Is(err, hsm.ErrLogin) {
+				t.Errorf("Retry while it does that = %v", err)
+			}
+			time.Sleep(300 * time.Millisecond)
+			if n := r.logins.Load(); n != 5 {
+				t.Errorf("%d logins, want one more by Retry", n)
+			}
 			r.setFault("")
 			if err := token.Retry(t.Context()); err != nil {
 				t.Errorf("Retry = %v", err)
@@ -364,8 +371,12 @@ func TestOpenReturnsWhatFailed(t *testing.T) {
 		t.Run(tc.fault, func(t *testing.T) {
 			r := newRig(t)
 			r.setFault(tc.fault)
-			if _, err := worker.Open(t.Context(), r.config()); !errors.Is(err, hsm.ErrUnavailable) || !strings.Contains(err.Error(), tc.want) {
+			_, err := worker.Open(t.Context(), r.config())
+			if !errors.Is(err, hsm.ErrUnavailable) || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Open = %v", err)
+			}
+			if inLogin := strings.HasSuffix(tc.fault, "in login"); errors.Is(err, hsm.ErrLogin) != inLogin {
+				t.Errorf("Open = %v; ErrLogin wanted: %v", err, inLogin)
 			}
 		})
 	}
@@ -381,7 +392,7 @@ func TestOpenReturnsWhatFailed(t *testing.T) {
 		r.setFault("hang in login")
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		if _, err := worker.Open(ctx, r.config()); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, hsm.ErrUnavailable) {
+		if _, err := worker.Open(ctx, r.config()); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, hsm.ErrUnavailable) || !errors.Is(err, hsm.ErrLogin) {
 			t.Errorf("Open = %v", err)
 		}
 	})
