@@ -5,6 +5,9 @@ import (
 	"fmt"
 )
 
+// MaxLogins are the logins in a row that a token may leave without an answer.
+const MaxLogins = 3
+
 // The kinds of error. Their texts tell an operator what to do next; what
 // wraps them says which token, key and call it was.
 var (
@@ -15,6 +18,10 @@ var (
 	// further attempt is made until the token is opened anew, because each one
 	// brings the PIN nearer to being locked.
 	ErrPIN = errors.New("the token refused the PIN; correct or unlock it, then let the server try again (claviger unseal, or claviger root retry); no further attempt is made until then")
+	// ErrLogin: the token did not answer a login, which may have cost an attempt. It
+	// comes with ErrUnavailable or the error of the context. After MaxLogins of them
+	// in a row no other is made until an operator asks for it.
+	ErrLogin = errors.New("a login was not answered and may have cost an attempt at the PIN")
 	// ErrNotFound: there is no such key.
 	ErrNotFound = errors.New("no such key; check that the token is the one that was enrolled and restore it from its backup if the key is gone")
 	// ErrIntegrity: authentication failed. The data was changed, belongs

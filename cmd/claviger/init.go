@@ -51,15 +51,14 @@ func initCommand() *cli.Command {
 					return err
 				}
 			}
-			if err := core.openRoot(c.Context, true); err != nil {
-				return err
-			}
-			if len(core.shares) > 0 {
-				if err := core.handOut(c.String("shares-out")); err != nil {
-					return err
-				}
+			core.custodians.folder = c.String("shares-out")
+			err = core.openRoot(c.Context, true)
+			if core.custodians.given > 0 { // also when something else failed: they are needed from now on
 				note(c, "the shares of the root key are in %s: give each file to its custodian and remove it here;\n%d of %d are needed at every start, and without them everything is lost",
-					c.String("shares-out"), cfg.Root.Shamir.Threshold, cfg.Root.Shamir.Shares)
+					core.custodians.folder, cfg.Root.Shamir.Threshold, cfg.Root.Shamir.Shares)
+			}
+			if err != nil {
+				return err
 			}
 			if c.Bool("adopt-roster") {
 				if err := core.adoptRoster(c.Context, c.App.Writer); err != nil {

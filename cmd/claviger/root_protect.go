@@ -68,14 +68,15 @@ func protectRoot(c *cli.Context) error {
 	if !ok {
 		return fmt.Errorf("the root key is a %T and no file", opened)
 	}
-	if own.shares, err = token.Reprotect(guard); err != nil {
+	own.custodians.folder = c.String("shares-out")
+	guard.HandOut = own.custodians.handOut
+	shares, err := token.Reprotect(guard)
+	destroyShares(shares)
+	if err != nil {
 		return err
 	}
-	if len(own.shares) > 0 {
-		if err := own.handOut(c.String("shares-out")); err != nil {
-			return err
-		}
-		note(c, "the shares are in %s: give each file to its custodian and remove it here", c.String("shares-out"))
+	if own.custodians.given > 0 {
+		note(c, "the shares are in %s: give each file to its custodian and remove it here", own.custodians.folder)
 	}
 	return printLine(c, "%s is protected by %s now; say so in the configuration", cfg.Root.Key.File, own.protection())
 }

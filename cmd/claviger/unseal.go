@@ -51,10 +51,11 @@ func unseal(c *cli.Context) error {
 		Token string `json:"token,omitempty"`
 		Value string `json:"value,omitempty"`
 	}{c.String("token"), string(value)}
-	if err := a.post(c.Context, "/unseal", nil, in, &state); err != nil {
+	var after ops.SealState // a value of its own: what is left out of the answer is no more
+	if err := a.post(c.Context, "/unseal", nil, in, &after); err != nil {
 		return err
 	}
-	return printSealState(c, state)
+	return printSealState(c, after)
 }
 
 // givenValue reads the value; none when nothing is waited for.

@@ -16,7 +16,6 @@ import (
 	"github.com/claviger/claviger/cmd/claviger/internal/config"
 	"github.com/claviger/claviger/hsm"
 	"github.com/claviger/claviger/hsm/seal"
-	"github.com/claviger/claviger/hsm/soft"
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
 	"github.com/claviger/claviger/kmip/dialect"
@@ -31,16 +30,16 @@ import (
 // root of trust and custody, wired by hand. The files wire*.go are the only place
 // that knows every concrete type.
 type core struct {
-	cfg     config.Config
-	log     *slog.Logger
-	node    string
-	store   store.Store
-	prompts *prompts
-	shares  []soft.Share // of a root key that was made just now, until they are handed out
-	ring    *seal.Ring
-	custody *custody.Service
-	started time.Time
-	dev     bool // for trying things out
+	cfg        config.Config
+	log        *slog.Logger
+	node       string
+	store      store.Store
+	prompts    *prompts
+	custodians custodians
+	ring       *seal.Ring
+	custody    *custody.Service
+	started    time.Time
+	dev        bool // for trying things out
 }
 
 func newLogger(w io.Writer, level string) *slog.Logger {

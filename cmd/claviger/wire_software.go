@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"strconv"
 
 	"github.com/claviger/claviger/cmd/claviger/internal/config"
 	"github.com/claviger/claviger/hsm"
@@ -107,7 +104,9 @@ func (c *core) createSoftware() (hsm.Token, error) {
 	var err error
 	switch {
 	case r.Shamir != (config.Shamir{}):
-		token, c.shares, err = soft.CreateShared(r.Key.File, soft.Options{}, r.Shamir.Threshold, r.Shamir.Shares)
+		var shares []soft.Share
+		token, shares, err = soft.CreateShared(r.Key.File, soft.Options{HandOut: c.custodians.handOut}, r.Shamir.Threshold, r.Shamir.Shares)
+		destroyShares(shares)
 	case r.TPM.Device != "":
 		token, err = soft.CreateTPM(r.Key.File, soft.Options{}, soft.TPM{Device: r.TPM.Device, PCRs: r.TPM.PCRs})
 	default:
@@ -160,31 +159,5 @@ func checkGiven(what string, value *secret.Bytes) error {
 		return err
 	}
 	s.Destroy()
-	return nil
-}
-
-// handOut gives the shares of a root key that was just made to its custodians: a
-// file for each in a folder. They are nowhere else.
-func (c *core) handOut(folder string) error {
-	defer func() {
-		for _, s := range c.shares {
-			s.Destroy()
-		}
-		c.shares = nil
-	}()
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("folder for the shares: %w", err)
-	}
-	for _, s := range c.shares {
-		text, err := s.Text()
-		if err != nil {
-			return err
-		}
-		err = writeFile(filepath.Join(folder, "share-"+strconv.Itoa(s.Index())+".txt"), append(text.Reveal(), '\n'), 0o600)
-		text.Destroy()
-		if err != nil {
-			return fmt.Errorf("share of the root key: %w", err)
-		}
-	}
 	return nil
 }

@@ -25,6 +25,7 @@ type Token struct {
 	places     chan struct{} // holds one for each operation under way
 	connecting chan struct{} // holds one while the token is connected anew
 	hung       hanging       // operations written off that have not come back
+	loggingIn  atomic.Bool   // a login is under way
 	gcmNonce   atomic.Int32  // who makes the nonce of AES-GCM; see nonce.go
 
 	mu     sync.Mutex // guards what follows; never held during a call
@@ -69,7 +70,11 @@ func open(ctx context.Context, cfg Config, wrap func(calls) calls) (*Token, erro
 	case err = <-done:
 	case <-ctx.Done():
 		if settled.CompareAndSwap(false, true) {
-			return nil, fmt.Errorf("open %s: %w", cfg.name(), hsm.ContextErr(ctx))
+			err = fmt.Errorf("open %s: %w", cfg.name(), hsm.ContextErr(ctx))
+			if t.loggingIn.Load() {
+				err = fmt.Errorf("%w; %w", err, hsm.ErrLogin)
+			}
+			return nil, err
 		}
 		err = <-done
 	}

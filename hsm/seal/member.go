@@ -51,7 +51,8 @@ type member struct {
 	unfit  bool      // an unfit root key is used
 	// prepared are root keys that were made for it, until a copy is under them.
 	prepared rootPair
-	stopped  bool // its PIN was refused: it is not opened until Retry
+	stopped  bool // its PIN was refused, or too many logins had no answer: it is not opened until Retry
+	logins   int  // that had no answer, in a row
 }
 
 func (m *member) get() (hsm.Token, hsm.Info, error) {
@@ -123,18 +124,32 @@ func (m *member) open(ctx context.Context, now time.Time) error {
 			_ = token.Close() // what went wrong before tells more
 		}
 	}
+	err = m.countLogin(err)
 	m.note(err, now)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
-		m.stopped = errors.Is(err, hsm.ErrPIN)
+		m.stopped = errors.Is(err, hsm.ErrPIN) || m.logins >= hsm.MaxLogins
 		m.next = now.Add(min(watchInterval<<m.failed, openPause) - watchInterval/2)
 		m.failed = min(m.failed+1, 8)
 		return err
 	}
-	m.failed = 0
+	m.failed, m.logins = 0, 0
 	m.token, m.info = token, info
 	return nil
+}
+
+// countLogin counts logins without an answer, and says so when there were too many.
+func (m *member) countLogin(err error) error {
+	if !errors.Is(err, hsm.ErrLogin) {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.logins++; m.logins < hsm.MaxLogins {
+		return err
+	}
+	return fmt.Errorf("%w, like %d in a row: no other is made until an operator asks for it (claviger unseal, or claviger root retry)", err, m.logins)
 }
 
 func (m *member) close() {
@@ -372,6 +387,7 @@ func (r *Ring) Retry(ctx context.Context, names ...string) {
 		m.mu.Lock()
 		token := m.token
 		m.stopped, m.next = false, time.Time{}
+		m.logins = min(m.logins, hsm.MaxLogins-1) // once more
 		m.mu.Unlock()
 		if again, ok := token.(retrier); ok {
 			r.note(ctx, m, again.Retry(ctx))

@@ -17,7 +17,7 @@ type TokenStatus struct {
 	Open     bool
 	Err      error     // nil when it is well
 	Since    time.Time // when it became so; zero: from the start
-	Stopped  bool      // its PIN was refused: nothing more is tried until Retry
+	Stopped  bool      // its PIN was refused, or logins had no answer: nothing more is tried until Retry
 	Retired  bool
 	Unfit    bool // a root key that is unfit was used, which was accepted
 }

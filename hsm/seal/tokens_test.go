@@ -515,6 +515,49 @@ func TestAPINRefusedAtOpeningIsNotTriedAgain(t *testing.T) {
 	}
 }
 
+func TestLoginsWithoutAnAnswerAreNotRepeatedForEver(t *testing.T) {
+	token, keys, ctx := newToken(t), &sealtest.Keys{}, t.Context()
+	ringOf(t, keys, seal.Options{}, token)
+	clock, attempts := time.Now(), 0
+	failure := fmt.Errorf("the module aborts: %w: %w", hsm.ErrLogin, hsm.ErrUnavailable)
+	r := seal.New([]seal.Member{{Name: "aborting", Open: func(context.Context) (hsm.Token, error) {
+		attempts++
+		if failure != nil {
+			return nil, failure
+		}
+		return token, nil
+	}}}, keys, seal.Options{Now: func() time.Time { clock = clock.Add(time.Minute); return clock }})
+	defer r.Close()
+	tend := func() {
+		for range 6 {
+			r.Tend(ctx)
+		}
+	}
+	tend()
+	if attempts != hsm.MaxLogins {
+		t.Errorf("%d attempts, want %d", attempts, hsm.MaxLogins)
+	}
+	if s := r.Tokens()[0]; !s.Stopped || s.Err == nil || !strings.Contains(s.Err.Error(), "claviger root retry") {
+		t.Errorf("status %+v, want it stopped with the way out", s)
+	}
+	r.Retry(ctx)
+	tend()
+	if attempts != hsm.MaxLogins+1 {
+		t.Errorf("%d attempts after an operator's word, want one more", attempts)
+	}
+	failure = fmt.Errorf("it is away: %w", hsm.ErrUnavailable) // before any login
+	r.Retry(ctx)
+	tend()
+	if attempts < hsm.MaxLogins+4 {
+		t.Errorf("%d attempts, want no end to those that do not log in", attempts)
+	}
+	failure = nil
+	tend()
+	if err := r.Check(); err != nil {
+		t.Errorf("Check of a token that is back: %v", err)
+	}
+}
+
 func TestRandomNumbers(t *testing.T) {
 	a, ctx := newBreakable(t), t.Context()
 	r := ringOf(t, &sealtest.Keys{}, seal.Options{}, a)

@@ -59,9 +59,10 @@ func Create(path string, opts Options) (*Token, error) {
 }
 
 // CreateShared is Create for a file under a random key that is shared among so
-// many shares, of which a threshold opens it. opts.Passphrase does not count.
+// many shares, of which a threshold opens it; opts.HandOut takes them first.
+// opts.Passphrase does not count.
 func CreateShared(path string, opts Options, threshold, shares int) (*Token, []Share, error) {
-	return create(path, opts, Guard{Threshold: threshold, Shares: shares})
+	return create(path, opts, Guard{Threshold: threshold, Shares: shares, HandOut: opts.HandOut})
 }
 
 // CreateTPM is Create for a file under a random key that is sealed to a TPM.
@@ -86,15 +87,23 @@ func create(path string, opts Options, guard Guard) (*Token, []Share, error) {
 		return nil, nil, fmt.Errorf("create software token: %w", err)
 	}
 	t := &Token{path: path, header: h, lock: lock, now: opts.now, keys: map[string]rootKey{}}
+	var undo func()
 	err = t.locked(func() error {
 		if _, err := os.Lstat(path); err == nil {
 			return fmt.Errorf("%s: %w; remove it only if nothing is protected by it", path, fs.ErrExist)
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		taken, err := guard.handOut(shares)
+		if err != nil {
+			return err
+		}
+		undo = taken
 		return t.write(t.keys)
 	})
 	if err != nil {
+		_, missing := os.Lstat(path)
+		err = takeBack(undo, !errors.Is(missing, fs.ErrNotExist), err)
 		lock.key.Destroy()
 		destroyShares(shares)
 		return nil, nil, fmt.Errorf("create software token: %w", err)

@@ -27,7 +27,34 @@ type Guard struct {
 	KDF        KDF
 	// Threshold of so many Shares opens the file, from 2 of 2 to 255 of 255.
 	Threshold, Shares int
+	HandOut           HandOut
 	TPM               *TPM
+}
+
+// HandOut brings new shares to where they last, before a file needs them: if it
+// fails, the file stays what it was. undo takes them back when the file could not be
+// written, and nothing needs them.
+type HandOut func([]Share) (undo func(), err error)
+
+// handOut is HandOut if there are shares and somebody to take them.
+func (g Guard) handOut(shares []Share) (undo func(), err error) {
+	if g.HandOut == nil || len(shares) == 0 {
+		return func() {}, nil
+	}
+	return g.HandOut(shares)
+}
+
+// takeBack ends a change that failed after the hand-out. Shares that the file may
+// need are kept: its replacement can have failed after the rename.
+func takeBack(undo func(), needed bool, err error) error {
+	if undo == nil {
+		return err
+	}
+	if needed {
+		return fmt.Errorf("%w; keep the new shares: the file may need them already", err)
+	}
+	undo()
+	return err
 }
 
 // TPM says to which TPM and state of the machine a file is sealed.
@@ -176,11 +203,19 @@ func (t *Token) Reprotect(g Guard) ([]Share, error) {
 		return nil, fmt.Errorf("protect software token anew: %w", err)
 	}
 	was, wasLock := t.header, t.lock
+	var undo func()
 	err = t.update(func(map[string]rootKey) error {
+		taken, err := g.handOut(shares)
+		if err != nil {
+			return err
+		}
+		undo = taken
 		t.header, t.lock = h, lock // what write uses
 		return nil
 	})
 	if err != nil {
+		doc, unread := read(t.path)
+		err = takeBack(undo, unread != nil || doc.equal(h.guardHeader), err)
 		t.header, t.lock = was, wasLock
 		lock.key.Destroy()
 		destroyShares(shares)

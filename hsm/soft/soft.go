@@ -42,6 +42,8 @@ type Options struct {
 	// KDF is the cost of the passphrase at Create; the zero value means
 	// DefaultKDF.
 	KDF KDF
+	// HandOut takes the shares at CreateShared.
+	HandOut HandOut
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }

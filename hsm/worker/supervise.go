@@ -16,9 +16,6 @@ const (
 	// stable is how long a worker lives before its end is no longer one of a
 	// series.
 	stable = 10 * time.Second
-	// maxLogins are the starts that may end in the middle of a login before no
-	// other is made.
-	maxLogins = 3
 	// grace is what calls under way get when another call hangs.
 	grace = 250 * time.Millisecond
 )
@@ -100,7 +97,7 @@ func (t *Token) await(ended *process) bool {
 		case closed:
 			return false
 		case retry:
-			t.series, t.logins = 0, 0
+			t.series, t.logins = 0, min(t.logins, hsm.MaxLogins-1) // once more
 			return true
 		case due && !stopped:
 			return true
@@ -141,8 +138,9 @@ func (t *Token) start(ctx context.Context) (*process, error) {
 	case errors.Is(err, hsm.ErrPIN):
 		t.stop(err)
 	case unanswered && p.pinGiven.Load():
-		if t.logins++; t.logins >= maxLogins {
-			err = fmt.Errorf("%w; %d workers in a row ended while they logged in, and each may have spent an attempt: no other is started until an operator asks for it", err, t.logins)
+		err = fmt.Errorf("%w; %w", err, hsm.ErrLogin)
+		if t.logins++; t.logins >= hsm.MaxLogins {
+			err = fmt.Errorf("%w, like %d in a row: no other is started until an operator asks for it (claviger root retry)", err, t.logins)
 			t.stop(err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -278,6 +279,33 @@ func TestPIN(t *testing.T) {
 			t.Errorf("Retry of a token that is well = %v, %d logins", err, r.logins.Load())
 		}
 	})
+	t.Run("its source is told of each refusal", func(t *testing.T) {
+		r := newRig(t)
+		cfg := r.config()
+		var refused atomic.Int32
+		cfg.Refused = func() { refused.Add(1) }
+		r.pin.Store(&wrong)
+		if _, err := worker.Open(t.Context(), cfg); !errors.Is(err, hsm.ErrPIN) || refused.Load() != 1 {
+			t.Errorf("Open = %v, the source was told %d times, want once", err, refused.Load())
+		}
+		r.pin.Store(&right)
+		token, err := worker.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = token.Close() })
+		r.pin.Store(&wrong)
+		if _, err := token.Find(t.Context(), "crash once"); !errors.Is(err, hsm.ErrPIN) || refused.Load() != 2 {
+			t.Errorf("Find = %v, the source was told %d times, want twice", err, refused.Load())
+		}
+		r.pin.Store(&right)
+		if err := token.Retry(t.Context()); err != nil {
+			t.Errorf("Retry = %v", err)
+		}
+		if _, err := token.Find(t.Context(), "pin"); !errors.Is(err, hsm.ErrPIN) || refused.Load() != 3 {
+			t.Errorf("Find = %v, the source was told %d times, want three times", err, refused.Load())
+		}
+	})
 	t.Run("a wrong one after a crash is final", func(t *testing.T) {
 		r := newRig(t).open()
 		r.pin.Store(&wrong)
@@ -318,6 +346,13 @@ func TestPIN(t *testing.T) {
 			}
 			if err := token.Check(t.Context()); !errors.Is(err, hsm.ErrUnavailable) || !strings.Contains(err.Error(), "attempt") {
 				t.Errorf("Check = %v", err)
+			}
+			if err := token.Retry(t.Context()); !errors.Is(err, hsm.ErrLogin) {
+				t.Errorf("Retry while it does that = %v", err)
+			}
+			time.Sleep(300 * time.Millisecond)
+			if n := r.logins.Load(); n != 5 {
+				t.Errorf("%d logins, want one more by Retry", n)
 			}
 			r.setFault("")
 			if err := token.Retry(t.Context()); err != nil {
@@ -364,8 +399,12 @@ func TestOpenReturnsWhatFailed(t *testing.T) {
 		t.Run(tc.fault, func(t *testing.T) {
 			r := newRig(t)
 			r.setFault(tc.fault)
-			if _, err := worker.Open(t.Context(), r.config()); !errors.Is(err, hsm.ErrUnavailable) || !strings.Contains(err.Error(), tc.want) {
+			_, err := worker.Open(t.Context(), r.config())
+			if !errors.Is(err, hsm.ErrUnavailable) || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Open = %v", err)
+			}
+			if inLogin := strings.HasSuffix(tc.fault, "in login"); errors.Is(err, hsm.ErrLogin) != inLogin {
+				t.Errorf("Open = %v; ErrLogin wanted: %v", err, inLogin)
 			}
 		})
 	}
@@ -381,7 +420,7 @@ func TestOpenReturnsWhatFailed(t *testing.T) {
 		r.setFault("hang in login")
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		if _, err := worker.Open(ctx, r.config()); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, hsm.ErrUnavailable) {
+		if _, err := worker.Open(ctx, r.config()); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, hsm.ErrUnavailable) || !errors.Is(err, hsm.ErrLogin) {
 			t.Errorf("Open = %v", err)
 		}
 	})
