@@ -156,7 +156,7 @@ func (r *Ring) addGeneration(ctx context.Context, domain string, generation int3
 		})
 		if err != nil {
 			if isOfToken(err) {
-				r.note(ctx, h.member, err)
+				r.blame(ctx, h, err)
 			}
 			failed = both(failed, fmt.Errorf("%s: %w", h.name(), err))
 			continue // Complete makes the copy when the token is well

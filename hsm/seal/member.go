@@ -52,6 +52,9 @@ type member struct {
 	// prepared are root keys that were made for it, until a copy is under them.
 	prepared rootPair
 	stopped  bool // its PIN was refused: it is not opened until Retry
+	// unneeded is what the token said last of root keys that are gone and that no
+	// copy is under.
+	unneeded string
 }
 
 func (m *member) get() (hsm.Token, hsm.Info, error) {
@@ -218,7 +221,7 @@ func each[T any](ctx context.Context, r *Ring, list []handle, last func(error) b
 			return zero, hsm.ContextErr(ctx)
 		}
 		if isOfToken(err) {
-			r.note(ctx, h.member, err)
+			r.blame(ctx, h, err)
 			ofToken = both(ofToken, h.named(err))
 			continue
 		}
@@ -312,19 +315,18 @@ func (r *Ring) Tend(ctx context.Context) {
 }
 
 func (r *Ring) tend(ctx context.Context, m *member) {
-	token, _, _ := m.get()
+	token, info, _ := m.get()
 	if token == nil {
 		r.openMember(ctx, m)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	err := token.Check(ctx)
+	err := r.check(ctx, handle{m, token, info.Serial})
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return // the caller ends
 	}
 	if err == nil { // it may have come back with another description
-		var info hsm.Info
 		if info, err = token.Info(ctx); err == nil {
 			m.mu.Lock()
 			m.info = info
