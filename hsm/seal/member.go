@@ -205,7 +205,8 @@ func isOfToken(err error) bool {
 
 // each asks tokens, one after the other, until one answers. A token that fails
 // counts as ill until Watch finds it well. An answer that is about what was asked
-// ends the search unless last tells that another token may know better.
+// ends the search unless last tells that another token may know better, or the
+// token says that it cannot do that: another may.
 func each[T any](ctx context.Context, r *Ring, list []handle, last func(error) bool, op func(context.Context, handle) (T, error)) (T, error) {
 	var zero T
 	if len(list) == 0 {
@@ -225,7 +226,7 @@ func each[T any](ctx context.Context, r *Ring, list []handle, last func(error) b
 			ofToken = both(ofToken, h.named(err))
 			continue
 		}
-		if last(err) {
+		if last(err) && (len(list) == 1 || !errors.Is(err, hsm.ErrUnsupported)) {
 			return zero, err
 		}
 		r.log.ErrorContext(ctx, "a token answers with what cannot be used; another is asked", "token", h.name(), "error", err)
