@@ -131,7 +131,9 @@ type Token interface {
 	Random(ctx context.Context, n int) ([]byte, error)
 
 	// Check asks the token to do something that needs it to be well and logged
-	// in. It does not change the token.
+	// in. It does not change the token. Returns ErrNotFound, with the identifiers of
+	// all of them, if root keys that were used are gone and nothing else is wrong:
+	// who knows whether something needs them judges what that means.
 	Check(ctx context.Context) error
 	// Close gives the token back. It does not wait for a hanging call.
 	Close() error

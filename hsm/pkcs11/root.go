@@ -87,11 +87,11 @@ func (t *Token) resolve(_ context.Context, s *session, keyID string) (*rootKey, 
 	return found, nil
 }
 
-// witnessed returns the identifiers of the keys that were used.
+// witnessed returns the identifiers of the keys that were used, sorted.
 func (t *Token) witnessed() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Collect(maps.Keys(t.keys))
+	return slices.Sorted(maps.Keys(t.keys))
 }
 
 // testify makes a witness of a random value.

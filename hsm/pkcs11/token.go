@@ -4,7 +4,9 @@ package pkcs11
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -147,7 +149,8 @@ func (t *Token) Random(ctx context.Context, n int) ([]byte, error) {
 }
 
 // Check implements hsm.Token: it asks for the state of a session, and opens the
-// witness of each key that was used.
+// witness of each key that was used. What is gone from it does not keep the others
+// from being proved.
 func (t *Token) Check(ctx context.Context) error {
 	_, err := run(ctx, t, "check", func(ctx context.Context, s *session) (struct{}, error) {
 		if _, err := t.calls.GetSessionInfo(s.handle); err != nil {
@@ -156,14 +159,21 @@ func (t *Token) Check(ctx context.Context) error {
 		if _, err := t.calls.GenerateRandom(s.handle, 1); err != nil {
 			return struct{}{}, err
 		}
+		var gone []string
 		for _, id := range t.witnessed() {
 			k, err := t.resolve(ctx, s, id)
 			if err == nil {
 				err = t.prove(s, k)
 			}
-			if err != nil {
+			switch {
+			case errors.Is(err, hsm.ErrNotFound):
+				gone = append(gone, id)
+			case err != nil:
 				return struct{}{}, err
 			}
+		}
+		if len(gone) > 0 {
+			return struct{}{}, fmt.Errorf("root key %s: %w", strings.Join(gone, ", "), hsm.ErrNotFound)
 		}
 		return struct{}{}, nil
 	})

@@ -32,13 +32,12 @@ var contentKeyAAD = []byte("content key\x00")
 func inToken[T any](ctx context.Context, r *Ring, k *domainKey, op func(context.Context, handle, hsm.WrappedKey) (T, error)) (T, error) {
 	for again := false; ; again = true {
 		list := r.handles(func(serial string) bool { _, ok := k.direct.rows[serial]; return ok })
-		value, err := each(ctx, r, list, anyAnswer, func(ctx context.Context, h handle) (T, error) {
-			wrapped, err := r.proved(ctx, h, k)
-			if err != nil {
-				var zero T
-				return zero, err
+		value, err := each(ctx, r, k.direct.order(list), notOfCopy, func(ctx context.Context, h handle) (T, error) {
+			value, err := byCopy(ctx, r, h, k, op)
+			if err == nil || !notOfCopy(err) || errors.Is(err, hsm.ErrUnsupported) {
+				k.direct.passOver(h.serial, err != nil)
 			}
-			return op(ctx, h, wrapped)
+			return value, err
 		})
 		if err == nil || again || !isOfToken(err) || errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 			return value, err
@@ -49,6 +48,27 @@ func inToken[T any](ctx context.Context, r *Ring, k *domainKey, op func(context.
 		}
 		k = next
 	}
+}
+
+// byCopy asks one token, after its copy has been proved.
+func byCopy[T any](ctx context.Context, r *Ring, h handle, k *domainKey, op func(context.Context, handle, hsm.WrappedKey) (T, error)) (T, error) {
+	wrapped, err := r.proved(ctx, h, k)
+	if err != nil {
+		var zero T
+		return zero, copyError{err}
+	}
+	return op(ctx, h, wrapped)
+}
+
+// copyError is what is wrong with the copy of a domain key, and not with what was
+// asked.
+type copyError struct{ error }
+
+func (e copyError) Unwrap() error { return e.error }
+
+// notOfCopy tells errors that the copy for another token cannot help against.
+func notOfCopy(err error) bool {
+	return notIntegrity(err) || !errors.As(err, new(copyError))
 }
 
 // proved returns the wrapped key of a token that has proved that it is the right

@@ -82,6 +82,14 @@ func (t *table) lookup(domain string) (int32, bool) {
 	return g, ok
 }
 
+func (t *table) lookupKey(at ref) (*domainKey, bool) {
+	if t == nil {
+		return nil, false
+	}
+	k, ok := t.keys[at]
+	return k, ok
+}
+
 // Refresh reads which generations there are and which tokens are retired: other
 // nodes make new ones. Keys of generations that are gone are dropped.
 func (r *Ring) Refresh(ctx context.Context) error {
@@ -156,7 +164,7 @@ func (r *Ring) addGeneration(ctx context.Context, domain string, generation int3
 		})
 		if err != nil {
 			if isOfToken(err) {
-				r.note(ctx, h.member, err)
+				r.blame(ctx, h, err)
 			}
 			failed = both(failed, fmt.Errorf("%s: %w", h.name(), err))
 			continue // Complete makes the copy when the token is well
@@ -272,6 +280,9 @@ func (r *Ring) reopen(ctx context.Context, at ref) (*domainKey, error) {
 	k, err := r.open(ctx, at)
 	if err != nil {
 		return nil, err
+	}
+	if before, ok := r.opened.Load().lookupKey(at); ok {
+		k.seals.Store(before.seals.Load()) // the key is the same
 	}
 	r.forget(at)
 	return r.remember(at, k)

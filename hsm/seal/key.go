@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -101,10 +102,48 @@ type directCopies struct {
 
 	mu   sync.RWMutex
 	well map[string]hsm.WrappedKey // by token; guarded by mu
+	last map[string]bool           // tokens that are asked after the others; guarded by mu
 }
 
 func newDirectCopies(rows map[string]DomainKey) *directCopies {
-	return &directCopies{rows: maps.Clone(rows), well: map[string]hsm.WrappedKey{}}
+	return &directCopies{rows: maps.Clone(rows), well: map[string]hsm.WrappedKey{}, last: map[string]bool{}}
+}
+
+// passOver notes whether a token is asked only after the others: its copy is
+// damaged, or it cannot do what is needed.
+func (d *directCopies) passOver(serial string, yes bool) {
+	d.mu.RLock()
+	same := d.last[serial] == yes
+	d.mu.RUnlock()
+	if same {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if yes {
+		d.last[serial] = true
+	} else {
+		delete(d.last, serial)
+	}
+}
+
+// order puts the tokens that are passed over behind the others.
+func (d *directCopies) order(list []handle) []handle {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if len(d.last) == 0 {
+		return list
+	}
+	slices.SortStableFunc(list, func(a, b handle) int {
+		switch {
+		case d.last[a.serial] == d.last[b.serial]:
+			return 0
+		case d.last[b.serial]:
+			return -1
+		}
+		return 1
+	})
+	return list
 }
 
 func (d *directCopies) proved(serial string, k hsm.WrappedKey) {

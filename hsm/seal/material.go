@@ -44,9 +44,13 @@ func (r *Ring) SealAt(ctx context.Context, domain string, generation int32, b Bi
 	if plaintext.Len() > MaxMaterialBytes {
 		return nil, fmt.Errorf("seal %d bytes, at most %d are taken: %w", plaintext.Len(), MaxMaterialBytes, hsm.ErrUnsupported)
 	}
-	if k.seals.Add(1) > r.maxSeal {
+	switch n := k.seals.Add(1); {
+	case n > r.maxSeal:
 		k.seals.Add(^uint64(0)) // stay where it is
 		return nil, fmt.Errorf("domain %q, generation %d: %w", domain, generation, ErrExhausted)
+	case n == r.maxSeal/2:
+		r.log.WarnContext(ctx, "the key of a domain has sealed half as often as it may; rotate it with claviger domain rotate-key",
+			"domain", domain, "generation", generation, "sealed", n, "most", r.maxSeal)
 	}
 	var room [typicalAAD]byte
 	if k.direct != nil {

@@ -53,6 +53,9 @@ type member struct {
 	prepared rootPair
 	stopped  bool // its PIN was refused, or too many logins had no answer: it is not opened until Retry
 	logins   int  // that had no answer, in a row
+	// unneeded is what the token said last of root keys that are gone and that no
+	// copy is under.
+	unneeded string
 }
 
 func (m *member) get() (hsm.Token, hsm.Info, error) {
@@ -217,7 +220,8 @@ func isOfToken(err error) bool {
 
 // each asks tokens, one after the other, until one answers. A token that fails
 // counts as ill until Watch finds it well. An answer that is about what was asked
-// ends the search unless last tells that another token may know better.
+// ends the search unless last tells that another token may know better, or the
+// token says that it cannot do that: another may.
 func each[T any](ctx context.Context, r *Ring, list []handle, last func(error) bool, op func(context.Context, handle) (T, error)) (T, error) {
 	var zero T
 	if len(list) == 0 {
@@ -233,11 +237,11 @@ func each[T any](ctx context.Context, r *Ring, list []handle, last func(error) b
 			return zero, hsm.ContextErr(ctx)
 		}
 		if isOfToken(err) {
-			r.note(ctx, h.member, err)
+			r.blame(ctx, h, err)
 			ofToken = both(ofToken, h.named(err))
 			continue
 		}
-		if last(err) {
+		if last(err) && (len(list) == 1 || !errors.Is(err, hsm.ErrUnsupported)) {
 			return zero, err
 		}
 		r.log.ErrorContext(ctx, "a token answers with what cannot be used; another is asked", "token", h.name(), "error", err)
@@ -327,19 +331,18 @@ func (r *Ring) Tend(ctx context.Context) {
 }
 
 func (r *Ring) tend(ctx context.Context, m *member) {
-	token, _, _ := m.get()
+	token, info, _ := m.get()
 	if token == nil {
 		r.openMember(ctx, m)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	err := token.Check(ctx)
+	err := r.check(ctx, handle{m, token, info.Serial})
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return // the caller ends
 	}
 	if err == nil { // it may have come back with another description
-		var info hsm.Info
 		if info, err = token.Info(ctx); err == nil {
 			m.mu.Lock()
 			m.info = info

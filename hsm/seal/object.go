@@ -10,7 +10,7 @@ import (
 
 // PlaceObject names the token that new resident objects of a kind are made in:
 // the first that is well, enrolled and hardware, by its own word or the
-// operator's. Returns hsm.ErrUnsupported if there is none.
+// operator's, and makes them. Returns hsm.ErrUnsupported if there is none.
 func (r *Ring) PlaceObject(ctx context.Context, kind hsm.ObjectKind) (string, error) {
 	list, err := r.enrolled(ctx)
 	if err != nil {
@@ -21,16 +21,30 @@ func (r *Ring) PlaceObject(ctx context.Context, kind hsm.ObjectKind) (string, er
 		_, info, _ := h.get()
 		return !info.Hardware && !info.Vouched
 	})
-	if len(list) == 0 && r.allOpen() {
-		return "", none
-	}
-	return each(ctx, r, list, anyAnswer, func(ctx context.Context, h handle) (string, error) {
-		caps, err := h.Capabilities(ctx)
-		if err == nil && !slices.Contains(caps.Objects, kind) {
-			err = none
+	var failed error
+	for _, h := range list {
+		caps, err := attempt(ctx, r, h, len(list) > 1, func(ctx context.Context, h handle) (hsm.Capabilities, error) {
+			return h.Capabilities(ctx)
+		})
+		switch {
+		case err == nil && slices.Contains(caps.Objects, kind):
+			return h.serial, nil
+		case err == nil:
+			continue
+		case ctx.Err() != nil:
+			return "", hsm.ContextErr(ctx)
+		case isOfToken(err):
+			r.blame(ctx, h, err)
 		}
-		return h.serial, err
-	})
+		failed = both(failed, h.named(err))
+	}
+	switch {
+	case failed != nil: // a token that did not answer may make it
+		return "", failed
+	case !r.allOpen():
+		return "", r.away()
+	}
+	return "", none
 }
 
 // ObjectToken returns the token with a serial number, for its resident objects.

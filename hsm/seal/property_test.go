@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -135,6 +137,38 @@ func TestAnExhaustedGenerationSealsNoMore(t *testing.T) {
 	}
 	if g, sealed, err := r.Seal(ctx, "a", Binding{}, secret.Copy([]byte("x"))); g != 2 || sealed == nil || err != nil {
 		t.Errorf("Seal under the next generation = %d, %v", g, err)
+	}
+}
+
+func TestHalfOfTheSealsIsToldOnce(t *testing.T) {
+	r, ctx := twoGenerations(t), t.Context()
+	var log bytes.Buffer
+	r.log, r.maxSeal = slog.New(slog.NewTextHandler(&log, nil)), 6
+	for i := range 10 {
+		_, err := r.SealAt(ctx, "a", 1, Binding{}, secret.Copy([]byte("x")))
+		if want := i >= 6; errors.Is(err, ErrExhausted) != want {
+			t.Errorf("seal %d = %v", i, err)
+		}
+		told := strings.Count(log.String(), "claviger domain rotate-key")
+		if want := i >= 2; (told == 1) != want || told > 1 {
+			t.Errorf("after seal %d the log tells it %d times:\n%s", i, told, &log)
+		}
+	}
+}
+
+func TestTheCountOfSealsOutlastsOpeningAnew(t *testing.T) {
+	r, ctx := twoGenerations(t), t.Context()
+	r.maxSeal = 2
+	for range 2 {
+		if _, err := r.SealAt(ctx, "a", 1, Binding{}, secret.Copy([]byte("x"))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.reopen(ctx, ref{"a", 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.SealAt(ctx, "a", 1, Binding{}, secret.Copy([]byte("x"))); !errors.Is(err, ErrExhausted) {
+		t.Errorf("seal beyond the bound after the key was opened anew = %v, want ErrExhausted", err)
 	}
 }
 

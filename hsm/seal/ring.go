@@ -20,9 +20,10 @@
 // again. Every sealed blob starts with a version byte and is bound to its domain,
 // its generation and its Binding, so that it opens nowhere else.
 //
-// The number of seals under one generation is bounded by MaxSeals, far below
-// the 2^32 where random nonces of 96 bits begin to repeat with a chance that
-// matters. The count is in memory: it starts anew with the process.
+// The number of seals under one generation is bounded by MaxSeals in each process,
+// far below the 2^32 where random nonces of 96 bits begin to repeat with a chance
+// that matters. The count is in memory: nodes do not add theirs up, and it starts
+// anew with the process. Half of it is logged; nothing rotates by itself.
 //
 // Close drops the opened keys and overwrites those that this package holds
 // itself; the expanded keys inside Go's ciphers are beyond its reach.
@@ -68,7 +69,7 @@ var (
 	// wrapped by the root key that it was.
 	ErrKeyChanged = errors.New("the copy of the domain key was changed meanwhile")
 	// ErrExhausted: the generation has sealed MaxSeals times.
-	ErrExhausted = errors.New("the generation of the domain key has sealed as often as it may; rotate the key of the domain")
+	ErrExhausted = errors.New("the generation of the domain key has sealed as often as it may; rotate it with claviger domain rotate-key")
 	// ErrNotEnrolled: the domain has keys, none of them for a token that is here.
 	ErrNotEnrolled = errors.New("no token that is here is enrolled for the domain; enrol it with a token that is, or connect that one")
 )

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -203,15 +204,21 @@ func (t *Token) Keys(ctx context.Context, purpose hsm.Purpose) ([]hsm.Key, error
 	return out, nil
 }
 
-// Find implements hsm.Token.
+// Find implements hsm.Token. A key that the process holds and the file does not
+// would be lost with the process: it counts as gone.
 func (t *Token) Find(ctx context.Context, keyID string) (hsm.Key, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if err := t.ready(ctx); err != nil {
 		return hsm.Key{}, err
 	}
+	onDisk, err := t.reread()
+	if err != nil {
+		return hsm.Key{}, fmt.Errorf("find root key %q: %w", keyID, err)
+	}
+	defer destroyKeys(onDisk)
 	k, ok := t.keys[keyID]
-	if !ok {
+	if disk, there := onDisk[keyID]; !ok || !there || !disk.value.Equal(k.value) {
 		return hsm.Key{}, fmt.Errorf("root key %q: %w", keyID, hsm.ErrNotFound)
 	}
 	return k.describe(keyID), nil
@@ -245,10 +252,15 @@ func (t *Token) Check(ctx context.Context) error {
 		return fmt.Errorf("check software token: %w", err)
 	}
 	defer destroyKeys(onDisk)
+	var gone []string
 	for id, k := range t.keys {
 		if disk, ok := onDisk[id]; !ok || !disk.value.Equal(k.value) {
-			return fmt.Errorf("check software token: root key %s is no longer in %s: %w", id, t.path, hsm.ErrNotFound)
+			gone = append(gone, id)
 		}
+	}
+	if len(gone) > 0 {
+		slices.Sort(gone)
+		return fmt.Errorf("check software token: root key %s is no longer in %s: %w", strings.Join(gone, ", "), t.path, hsm.ErrNotFound)
 	}
 	return nil
 }

@@ -199,8 +199,15 @@ func TestTwoProcessesKeepEachOthersKeys(t *testing.T) {
 	}
 }
 
-func TestCheckSeesALostFile(t *testing.T) {
+func TestALostFileShows(t *testing.T) {
 	token, path := create(t, soft.Options{})
+	k, err := token.Generate(t.Context(), hsm.KeySpec{Purpose: hsm.PurposeSeal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := token.Find(t.Context(), k.ID); err != nil {
+		t.Fatalf("Find: %v", err)
+	}
 	if err := token.Check(t.Context()); err != nil {
 		t.Fatalf("Check: %v", err)
 	}
@@ -209,5 +216,8 @@ func TestCheckSeesALostFile(t *testing.T) {
 	}
 	if err := token.Check(t.Context()); !errors.Is(err, hsm.ErrNotFound) {
 		t.Errorf("Check without the file = %v, want ErrNotFound", err)
+	}
+	if _, err := token.Find(t.Context(), k.ID); !errors.Is(err, hsm.ErrNotFound) {
+		t.Errorf("Find of a key that only the process still has = %v, want ErrNotFound", err)
 	}
 }

@@ -242,6 +242,9 @@ func (s *Service) translate(ctx context.Context, err error) error {
 		return kmip.FailFrom(err, kmip.KindUnavailable, "the object is being changed by others; try again")
 	case errors.Is(err, seal.ErrInUse), errors.Is(err, store.ErrInUse):
 		return kmip.FailFrom(err, kmip.KindWrongState, "it is still in use")
+	case errors.Is(err, seal.ErrExhausted):
+		s.log.ErrorContext(ctx, "the key of a domain has sealed as often as it may", "error", err)
+		return kmip.FailFrom(err, kmip.KindUnavailable, "the key of the domain has sealed as often as it may; an administrator must rotate it with claviger domain rotate-key")
 	case isUnavailable(err):
 		s.log.ErrorContext(ctx, "store or root of trust is unavailable", "error", err)
 		return kmip.FailFrom(err, kmip.KindUnavailable, "temporarily unavailable; try again")
