@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -80,22 +79,23 @@ func (c *core) openPKCS11(t config.Token) (func(context.Context) (hsm.Token, err
 		}
 		return err
 	}
-	rejected := func(token hsm.Token, err error) (hsm.Token, error) {
-		if err == nil {
-			return token, nil
-		}
-		if errors.Is(err, hsm.ErrPIN) && t.PIN.Prompt {
+	refused := func() { // it is asked for again
+		if t.PIN.Prompt {
 			c.prompts.reject(t.Name(), wantPIN)
 		}
-		return nil, err
 	}
 	if t.Isolation == "inline" {
 		return func(ctx context.Context) (hsm.Token, error) {
 			if err := ready(); err != nil {
 				return nil, err
 			}
-			token, err := pkcs11.Open(ctx, conf.pkcs11(pin))
-			return rejected(token, err)
+			inline := conf.pkcs11(pin)
+			inline.Refused = refused
+			token, err := pkcs11.Open(ctx, inline)
+			if err != nil {
+				return nil, err
+			}
+			return token, nil
 		}, nil
 	}
 	program, err := os.Executable()
@@ -117,9 +117,12 @@ func (c *core) openPKCS11(t config.Token) (func(context.Context) (hsm.Token, err
 		}
 		token, err := worker.Open(ctx, worker.Config{
 			Command: func() *exec.Cmd { return workerProcess(program, hidden) },
-			Params:  params, PIN: pin, Name: fmt.Sprintf("token %q", t.Name()), Timeout: timeout, Log: c.log,
+			Params:  params, PIN: pin, Refused: refused, Name: fmt.Sprintf("token %q", t.Name()), Timeout: timeout, Log: c.log,
 		})
-		return rejected(token, err)
+		if err != nil {
+			return nil, err
+		}
+		return token, nil
 	}, nil
 }
 

@@ -71,6 +71,8 @@ type Config struct {
 	// PIN is asked at every login: when the token is opened, and again when it
 	// has lost its login.
 	PIN PINSource
+	// Refused is told of each PIN that the token refused; nil for nobody.
+	Refused func()
 	// Sessions bounds the sessions in use; 0 means one for each core, which
 	// suits SoftHSM.
 	Sessions int

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,6 +84,39 @@ func TestRecovery(t *testing.T) {
 				t.Errorf("Decrypt when the token is well again: %v", err)
 			}
 		})
+	}
+}
+
+func TestAPINThatWasChangedIsTakenByRetry(t *testing.T) {
+	var asked, refused atomic.Int32
+	token, _, keyID, sealed := ill(t, func(cfg *Config) {
+		right := cfg.PIN
+		cfg.PIN = func(ctx context.Context) (*secret.Bytes, error) {
+			if asked.Add(1) == 2 {
+				return secret.Copy([]byte("another")), nil
+			}
+			return right(ctx)
+		}
+		cfg.Refused = func() { refused.Add(1) }
+	})
+	use := func() error {
+		_, err := token.Decrypt(t.Context(), keyID, sealed, nil)
+		return err
+	}
+	loggedOut(t, token)
+	for range 2 {
+		if err := use(); !errors.Is(err, hsm.ErrPIN) {
+			t.Errorf("Decrypt = %v, want ErrPIN", err)
+		}
+	}
+	if asked.Load() != 2 || refused.Load() != 1 {
+		t.Errorf("the PIN was asked for %d times, and told to be refused %d times; want 2 and 1", asked.Load(), refused.Load())
+	}
+	if err := token.Retry(t.Context()); err != nil {
+		t.Errorf("Retry = %v", err)
+	}
+	if err := use(); err != nil {
+		t.Errorf("Decrypt after Retry: %v", err)
 	}
 }
 

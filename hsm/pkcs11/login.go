@@ -40,7 +40,7 @@ func (t *Token) login(ctx context.Context, anchor pkcs11.SessionHandle, flags ui
 	}
 	defer pin.Destroy()
 	if pin.Len() == 0 || slices.Contains(pin.Reveal(), 0) {
-		return fmt.Errorf("the PIN is empty or has a zero byte: %w", hsm.ErrPIN)
+		return t.stop(fmt.Errorf("the PIN is empty or has a zero byte: %w", hsm.ErrPIN))
 	}
 	if err := ctx.Err(); err != nil {
 		return err // nobody waits any more: spend no attempt
@@ -65,8 +65,20 @@ func pinText(pin *secret.Bytes) string {
 }
 
 func (t *Token) stop(err error) error {
+	if t.cfg.Refused != nil {
+		t.cfg.Refused()
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.pinErr = err
 	return err
+}
+
+// Retry is an operator's act: after hsm.ErrPIN the token may be logged in to once
+// more. It does nothing to a token that is well.
+func (t *Token) Retry(ctx context.Context) error {
+	t.mu.Lock()
+	t.pinErr = nil
+	t.mu.Unlock()
+	return t.Check(ctx)
 }

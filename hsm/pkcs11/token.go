@@ -25,7 +25,7 @@ type Token struct {
 	places     chan struct{} // holds one for each operation under way
 	connecting chan struct{} // holds one while the token is connected anew
 	hung       hanging       // operations written off that have not come back
-	loggingIn  atomic.Bool  // a login is under way
+	loggingIn  atomic.Bool   // a login is under way
 	gcmNonce   atomic.Int32  // who makes the nonce of AES-GCM; see nonce.go
 
 	mu     sync.Mutex // guards what follows; never held during a call

@@ -33,6 +33,9 @@ type Config struct {
 	Params []byte
 	// PIN is asked at every login of a worker; nil is for tokens that need none.
 	PIN PINSource
+	// Refused is told of each PIN that the token refused, before anything else of it
+	// is: what the source keeps is then not to be given again.
+	Refused func()
 	// Name is how errors and the log call the token.
 	Name string
 	// Timeout bounds each call, and GenerateTimeout those that make keys; the
@@ -66,6 +69,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.PIN = func(context.Context) (*secret.Bytes, error) {
 			return nil, fmt.Errorf("no PIN is configured: %w", hsm.ErrPIN)
 		}
+	}
+	if c.Refused == nil {
+		c.Refused = func() {}
 	}
 	if c.Name == "" {
 		c.Name = "token"

@@ -104,8 +104,12 @@ func (t *Token) attempted(err error) {
 // stop makes an error final until Retry.
 func (t *Token) stop(err error) {
 	t.update(func() {
-		if t.stopped == nil {
-			t.stopped = err
+		if t.stopped != nil {
+			return
+		}
+		t.stopped = err
+		if errors.Is(err, hsm.ErrPIN) {
+			t.cfg.Refused()
 		}
 	})
 	t.cfg.Log.Error("no token worker is started until an operator asks for it", "token", t.cfg.Name, "error", err)

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -276,6 +277,31 @@ func TestPIN(t *testing.T) {
 		}
 		if err := r.Retry(t.Context()); err != nil || r.logins.Load() != 3 {
 			t.Errorf("Retry of a token that is well = %v, %d logins", err, r.logins.Load())
+		}
+	})
+	t.Run("its source is told of each refusal", func(t *testing.T) {
+		r := newRig(t)
+		cfg := r.config()
+		var refused atomic.Int32
+		cfg.Refused = func() { refused.Add(1) }
+		r.pin.Store(&wrong)
+		if _, err := worker.Open(t.Context(), cfg); !errors.Is(err, hsm.ErrPIN) || refused.Load() != 1 {
+			t.Errorf("Open = %v, the source was told %d times, want once", err, refused.Load())
+		}
+		r.pin.Store(&right)
+		token, err := worker.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = token.Close() })
+		r.pin.Store(&wrong)
+		if _, err := token.Find(t.Context(), "crash once"); !errors.Is(err, hsm.ErrPIN) || refused.Load() != 2 {
+			t.Errorf("Find = %v, the source was told %d times, want twice", err, refused.Load())
+		}
+		r.pin.Store(&right)
+		eventually(t, "a worker", func() bool { return token.Retry(t.Context()) == nil }) // the first may hear of the start before it
+		if _, err := token.Find(t.Context(), "pin"); !errors.Is(err, hsm.ErrPIN) || refused.Load() != 3 {
+			t.Errorf("Find = %v, the source was told %d times, want three times", err, refused.Load())
 		}
 	})
 	t.Run("a wrong one after a crash is final", func(t *testing.T) {

@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/claviger/claviger/kmip"
@@ -149,10 +151,6 @@ func startWithPIN(isolation string, environment bool) func(t *testing.T) (*teste
 // may see it, by what it is.
 func processes(t *testing.T, n *testenv.Node) map[string][]byte {
 	t.Helper()
-	all, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil || len(all) == 0 {
-		t.Skip("needs /proc")
-	}
 	found := map[string][]byte{}
 	show := func(dir, who string) {
 		for _, file := range []string{"cmdline", "environ"} {
@@ -166,7 +164,28 @@ func processes(t *testing.T, n *testenv.Node) map[string][]byte {
 			found[file+" of "+who] = b
 		}
 	}
-	server := ""
+	server, workers := family(t, n)
+	show(server, "the server")
+	for i, dir := range workers {
+		show(dir, fmt.Sprintf("worker %d", i+1))
+	}
+	config, err := os.ReadFile(filepath.Join(n.Dir, "claviger.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Count(string(config), `isolation = "process"`); len(workers) != want {
+		t.Errorf("%d worker processes are found, want %d", len(workers), want)
+	}
+	return found
+}
+
+// family returns the folders in /proc of a server and of its workers.
+func family(t *testing.T, n *testenv.Node) (server string, workers []string) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil || len(all) == 0 {
+		t.Skip("needs /proc")
+	}
 	for _, dir := range all {
 		b, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 		if args := strings.Split(string(b), "\x00"); len(args) > 3 && args[1] == "serve" && strings.HasPrefix(args[3], n.Dir+"/") {
@@ -176,23 +195,31 @@ func processes(t *testing.T, n *testenv.Node) map[string][]byte {
 	if server == "" {
 		t.Fatal("the process of the server is not found")
 	}
-	show(server, "the server")
-	workers := 0
 	for _, dir := range all {
 		status, _ := os.ReadFile(filepath.Join(dir, "status"))
 		if strings.Contains(string(status), "\nPPid:\t"+filepath.Base(server)+"\n") {
-			workers++
-			show(dir, fmt.Sprintf("worker %d", workers))
+			workers = append(workers, dir)
 		}
 	}
-	config, err := os.ReadFile(filepath.Join(n.Dir, "claviger.toml"))
-	if err != nil {
-		t.Fatal(err)
+	return server, workers
+}
+
+// killWorkers ends the workers of a server.
+func killWorkers(t *testing.T, n *testenv.Node) {
+	t.Helper()
+	_, workers := family(t, n)
+	for _, dir := range workers {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err == nil {
+			err = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	if want := strings.Count(string(config), `isolation = "process"`); workers != want {
-		t.Errorf("%d worker processes are found, want %d", workers, want)
+	if len(workers) == 0 {
+		t.Fatal("the server has no worker")
 	}
-	return found
 }
 
 const materialName = "name-of-a-key-that-the-scan-must-find"

@@ -441,6 +441,45 @@ func TestAWrongPINIsTriedOnce(t *testing.T) {
 	same(t, dial(t, n, "", ""), keys)
 }
 
+// TestAChangedPINIsGivenToANodeThatServes: the one that was given before is not tried
+// again once the token has refused it.
+func TestAChangedPINIsGivenToANodeThatServes(t *testing.T) {
+	t.Parallel()
+	n := testenv.Start(t, testenv.Options{Root: "pkcs11"})
+	keys := created(t, dial(t, n, "", ""), 1)
+	n.Stop(t)
+	token := n.Tokens[0]
+	section := testenv.Options{}.RootSection(token)
+	n.SetRoot(t, strings.Replace(section, `{ env = "CLAVIGER_TEST_PIN" }`, "{ prompt = true }", 1))
+	n.RestartSealed(t)
+	n.CLI(t, "unseal", "--file", secretFile(t, token.PIN))
+	n.AwaitReady(t)
+	changed := "new-" + token.PIN
+	cmd := exec.CommandContext(t.Context(), "pkcs11-tool", "--module", token.Module, "--token-label", token.Label,
+		"--login", "--pin", token.PIN, "--change-pin", "--new-pin", changed)
+	cmd.Env = append(os.Environ(), token.Env()...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("pkcs11-tool: %v\n%s", err, out)
+	}
+	killWorkers(t, n)
+	soon(t, "the PIN that was given before is refused, and asked for", 20*time.Second, func() bool {
+		return strings.Contains(n.CLI(t, "unseal", "--status"), "waits for: PIN")
+	})
+	n.CLI(t, "root", "retry") // nothing to try it with
+	if out := n.CLI(t, "unseal", "--file", secretFile(t, changed)); strings.Contains(out, "waits") {
+		t.Errorf("after the new PIN: %s", out)
+	}
+	soon(t, "the token is well", 10*time.Second, func() bool { return strings.Contains(n.CLI(t, "root", "list"), "healthy") })
+	log, err := os.ReadFile(n.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := bytes.Count(log, []byte("no token worker is started until an operator asks for it")); c != 1 {
+		t.Errorf("the old PIN was refused %d times, want once", c)
+	}
+	same(t, dial(t, n, "", ""), keys)
+}
+
 // TestCustodiansUnseal a software root key that is shared among them.
 func TestCustodiansUnseal(t *testing.T) {
 	t.Parallel()
