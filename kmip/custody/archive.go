@@ -73,7 +73,7 @@ func (s *Service) obliterateValue(ctx context.Context, sc *Scope, m *managed, o 
 	if err != nil {
 		return err
 	}
-	r, err := s.residentRecord(ctx, sc, where, 0) // the token follows the commit
+	r, err := s.residentRecord(ctx, sc, sc.Domain, m.row.UID, where, 0) // the token follows the commit
 	o.change.AddRecords = append(o.change.AddRecords, r)
 	return err
 }

@@ -17,7 +17,7 @@ import (
 func (s *Service) endDestruction(ctx context.Context, sc *Scope, c *store.Change, r store.Record, k keptObject) (string, error) {
 	c.DeleteRecords = append(c.DeleteRecords, r.Ref())
 	if k.Token != "" { // the token follows the commit
-		gone, err := s.residentRecord(ctx, sc, residence{Token: k.Token, ID: k.ID}, 0)
+		gone, err := s.residentRecord(ctx, sc, r.Domain, r.Key, residence{Token: k.Token, ID: k.ID}, 0)
 		if err != nil {
 			return "", err
 		}

@@ -451,3 +451,24 @@ func (f *failing) Reseal(ctx context.Context, objects []store.Object) (int, erro
 	}
 	return f.Store.Reseal(ctx, objects)
 }
+
+func TestADamagedJobRecordStopsNoOther(t *testing.T) {
+	t.Parallel()
+	s := service.New(t)
+	ctx := t.Context()
+	j := await(t, s, rotate(t, s, "default", "").ID, custody.JobDone)
+	r, err := s.Store.Record(ctx, custody.SystemDomain, "job", j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Value[len(r.Value)-1] ^= 1
+	r.Revision++
+	if err := s.Store.Commit(ctx, store.Change{UpdateRecords: []store.Record{r}}); err != nil {
+		t.Fatal(err)
+	}
+	next := await(t, s, rotate(t, s, "default", "").ID, custody.JobDone)
+	list, err := s.Jobs(ctx, s.Administrator(""))
+	if err != nil || len(list) != 1 || list[0].ID != next.ID {
+		t.Errorf("jobs: %v, %v", list, err)
+	}
+}

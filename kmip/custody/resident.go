@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/claviger/claviger/hsm"
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/secret"
@@ -24,7 +26,7 @@ import (
 // The token cannot take part in a transaction. So a record says beforehand what
 // will be made there, which goes with the commit of the object; and a record of
 // the same kind is added by the commit that destroys an object. What such a record
-// names, and no object does, is removed from the token after a while.
+// names, and its object does not, is removed from the token after a while.
 
 // Residence is where keys of resident objects live. *seal.Ring is one.
 type Residence interface {
@@ -177,7 +179,12 @@ func (s *Service) newResident(ctx context.Context, sc *Scope, n newborn, spec hs
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails
 	where.ID = hex.EncodeToString(id)
-	if err := s.announceResident(ctx, sc, where); err != nil {
+	uid, err := uuid.NewV7()
+	if err != nil {
+		return nil, where, err
+	}
+	n.uid = uid.String()
+	if err := s.announceResident(ctx, sc, n.uid, where); err != nil {
 		return nil, where, err
 	}
 	spec.ID = where.ID
@@ -209,24 +216,26 @@ func residentFailure(err error) error {
 }
 
 // announceResident writes down that something will be made in a token.
-func (s *Service) announceResident(ctx context.Context, sc *Scope, where residence) error {
-	r, err := s.residentRecord(ctx, sc, where, residentGrace)
+func (s *Service) announceResident(ctx context.Context, sc *Scope, uid string, where residence) error {
+	r, err := s.residentRecord(ctx, sc, sc.Domain, uid, where, residentGrace)
 	if err != nil {
 		return err
 	}
 	return s.store.Commit(ctx, store.Change{AddRecords: []store.Record{r}})
 }
 
-// residentRecord says that a key is to be removed from a token after a while,
-// unless an object has it. It does not expire by itself: a duty removes it.
-func (s *Service) residentRecord(ctx context.Context, sc *Scope, where residence, after time.Duration) (store.Record, error) {
+// residentRecord says that the key of an object is to be removed from a token after a
+// while, unless the object has it then. It does not expire by itself: a duty removes it.
+func (s *Service) residentRecord(ctx context.Context, sc *Scope, domain, uid string, where residence, after time.Duration) (store.Record, error) {
 	r := store.Record{Domain: SystemDomain, Kind: recordResident, Key: where.key(), Revision: 1, Created: sc.Now}
-	return s.sealRecord(ctx, r, removal{where, sc.Now.Add(after)})
+	return s.sealRecord(ctx, r, removal{domain, uid, where, sc.Now.Add(after)})
 }
 
 type removal struct {
-	Where residence `json:"where"`
-	After time.Time `json:"after"`
+	Domain string    `json:"domain"`
+	UID    string    `json:"uid"`
+	Where  residence `json:"where"`
+	After  time.Time `json:"after"`
 }
 
 // settle plans that an object has what was announced.
@@ -252,39 +261,6 @@ func (s *Service) whereabouts(ctx context.Context, m *managed) (residence, error
 		return where, kmip.FailFrom(err, kmip.KindIntegrity, "the stored object is damaged")
 	}
 	return where, nil
-}
-
-// removeResidents removes from tokens what no object has any more, and what was
-// announced and never came to be.
-func (s *Service) removeResidents(ctx context.Context) error {
-	list, err := s.store.Records(ctx, store.RecordQuery{Domain: SystemDomain, Kind: recordResident, Limit: 1000})
-	if err != nil {
-		return err
-	}
-	var failed error
-	for _, r := range list {
-		var gone removal
-		if err := s.openRecord(ctx, r, &gone); err != nil {
-			failed = errors.Join(failed, err)
-			continue
-		}
-		if s.now().Before(gone.After) {
-			continue
-		}
-		token, err := s.sealer.ObjectToken(gone.Where.Token)
-		if err != nil {
-			continue // for a node that has the token
-		}
-		if err := token.DestroyObject(ctx, gone.Where.ID); err != nil && !errors.Is(err, hsm.ErrNotFound) {
-			failed = errors.Join(failed, err)
-			continue
-		}
-		err = s.store.Commit(ctx, store.Change{DeleteRecords: []store.RecordRef{r.Ref()}})
-		if err != nil && !errors.Is(err, store.ErrConflict) {
-			failed = errors.Join(failed, err)
-		}
-	}
-	return failed
 }
 
 // residents counts objects that live in a token, up to one for each domain, and those

@@ -122,7 +122,7 @@ func (s *Service) destroy(ctx context.Context, sc *Scope, action, uid string, no
 			if err != nil {
 				return o, err
 			}
-			r, err := s.residentRecord(ctx, sc, where, 0)
+			r, err := s.residentRecord(ctx, sc, sc.Domain, uid, where, 0)
 			if err != nil {
 				return o, err
 			}
