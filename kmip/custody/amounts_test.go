@@ -82,3 +82,170 @@ func TestReplacingNeedsOneApprovalForAllThatItAmountsTo(t *testing.T) {
 	s.Clock.Advance(time.Second)
 	wantRequest(t, replaceWith(s, as(s, "a", policy.RoleFull), uid))
 }
+
+// dating are the ways to give an object a Deactivation Date.
+var dating = map[string]func(*service.Service, *custody.Scope, string, time.Time) error{
+	"AddAttribute": func(s *service.Service, sc *custody.Scope, uid string, at time.Time) error {
+		_, err := s.AddAttribute(context.Background(), sc, uid, kmip.NewAttribute(kmip.DateTime(kmip.TagDeactivationDate, at)))
+		return err
+	},
+	"SetAttribute": func(s *service.Service, sc *custody.Scope, uid string, at time.Time) error {
+		return s.SetAttribute(context.Background(), sc, uid, kmip.NewAttribute(kmip.DateTime(kmip.TagDeactivationDate, at)))
+	},
+	"ModifyAttribute": func(s *service.Service, sc *custody.Scope, uid string, at time.Time) error {
+		_, err := s.ModifyAttribute(context.Background(), sc, uid, kmip.NewAttribute(kmip.DateTime(kmip.TagDeactivationDate, at)), custody.Change{})
+		return err
+	},
+	"AdjustAttribute": func(s *service.Service, sc *custody.Scope, uid string, at time.Time) error {
+		a, err := s.GetAttributes(context.Background(), sc, uid, []kmip.AttributeID{{Tag: kmip.TagDeactivationDate}})
+		if err != nil {
+			return err
+		}
+		by := kmip.Interval(kmip.TagAdjustmentValue, a.Time(kmip.TagDeactivationDate).Sub(at).Abs())
+		how := kmip.AdjustmentTypeDecrement
+		if at.After(a.Time(kmip.TagDeactivationDate)) {
+			how = kmip.AdjustmentTypeIncrement
+		}
+		return s.AdjustAttribute(context.Background(), sc, uid, kmip.AttributeID{Tag: kmip.TagDeactivationDate}, how, &by)
+	},
+}
+
+// A date that ends an object, now or later, is as good as Revoke.
+func TestADateThatEndsAnObjectNeedsWhatRevokeNeeds(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s *service.Service) {
+		now := s.Clock.Now()
+		for how, date := range dating {
+			var has []kmip.Item
+			if how != "AddAttribute" {
+				has = []kmip.Item{kmip.DateTime(kmip.TagDeactivationDate, now.Add(100*day))}
+			}
+			for what, at := range map[string]time.Time{"in the past": now.Add(-time.Hour), "now": now, "in a moment": now.Add(2 * time.Second), "earlier than before": now.Add(90 * day)} {
+				uid := anActive(t, s, as(s, "theirs", policy.RoleFull), has...)
+				if err := date(s, as(s, "db", policy.RoleDatabase), uid, at); kmip.KindOf(err) != kmip.KindPermissionDenied {
+					t.Errorf("%s, %s, by who may not revoke: %v", how, what, err)
+				}
+				if got := stateOf(t, s, uid); got != kmip.StateActive {
+					t.Errorf("%s, %s: %s", how, what, got)
+				}
+				if err := date(s, as(s, "array", policy.RoleStorageArray), uid, at); err != nil {
+					t.Errorf("%s, %s, by who may: %v", how, what, err)
+				}
+			}
+			if how != "AddAttribute" { // it ends no earlier
+				uid := anActive(t, s, as(s, "theirs", policy.RoleFull), has...)
+				if err := date(s, as(s, "db", policy.RoleDatabase), uid, now.Add(200*day)); err != nil {
+					t.Errorf("%s, later: %v", how, err)
+				}
+			}
+		}
+	})
+}
+
+// What a key policy sets when a key is activated is not what the client asks for.
+func TestActivationByAnAttributeSetsTheDatesOfTheKeyPolicy(t *testing.T) {
+	s := service.New(t)
+	keyPolicies(t, s, custody.KeyPolicy{Recipient: period("30d")})
+	uid := create(t, s, as(s, "db", policy.RoleDatabase))
+	if err := s.SetAttribute(t.Context(), as(s, "db", policy.RoleDatabase), uid, kmip.NewAttribute(kmip.DateTime(kmip.TagActivationDate, s.Clock.Now()))); err != nil {
+		t.Fatal(err)
+	}
+	if got := since(t, s, uid, kmip.TagDeactivationDate, s.Clock.Now()); got != 30*day {
+		t.Errorf("the key ends in %s, want 30 days", got)
+	}
+}
+
+func TestADateThatEndsAnObjectIsApprovedAsRevoke(t *testing.T) {
+	inBothStores(t, service.Options{Decide: needing(2, "Revoke")}, func(t *testing.T, s *service.Service) {
+		ann, bob := hire(t, s, "ann", policy.RoleOfficer), hire(t, s, "bob", policy.RoleOfficer)
+		uid, at := anActive(t, s, s.Client("default")), s.Clock.Now()
+		ask := func() error {
+			sc := s.Client("default")
+			sc.About(words("AddAttribute " + uid))
+			return dating["AddAttribute"](s, sc, uid, at)
+		}
+		id := wantRequest(t, ask())
+		for _, p := range []*person{ann, bob} {
+			if err := p.approves(t, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := ask(); err != nil {
+			t.Fatal(err)
+		}
+		if got := stateOf(t, s, uid); got != kmip.StateDeactivated {
+			t.Errorf("the key is %s", got)
+		}
+	})
+}
+
+func TestAnObjectDoesNotLeaveTheGroupThatProtectsIt(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s *service.Service) {
+		ctx := t.Context()
+		setPolicy(t, s, "default", `
+			forbid (principal, action == Action::"Destroy", resource in ObjectGroup::"vault");
+			forbid (principal, action == Action::"Get", resource) when { resource.names.contains("secret") };
+			forbid (principal, action in Action::"describe", resource in ObjectGroup::"closed");`)
+		group := kmip.AttributeID{Tag: kmip.TagObjectGroup}
+		array := func() *custody.Scope { return as(s, "array", policy.RoleStorageArray) }
+		full := func() *custody.Scope { return as(s, "full", policy.RoleFull) }
+		protected := create(t, s, full(), kmip.Text(kmip.TagObjectGroup, "vault"), name("secret"))
+		plain := create(t, s, full(), name("plain"))
+		add := func(uid string, at kmip.Item) error {
+			_, err := s.AddAttribute(ctx, array(), uid, kmip.NewAttribute(at))
+			return err
+		}
+		for _, tc := range []struct {
+			name string
+			do   func() error
+			want kmip.Kind // 0: it is done
+		}{
+			{"delete the group", func() error {
+				_, err := s.DeleteAttribute(ctx, array(), protected, group, custody.Change{})
+				return err
+			}, kmip.KindPermissionDenied},
+			{"set another group", func() error {
+				return s.SetAttribute(ctx, array(), protected, kmip.NewAttribute(kmip.Text(kmip.TagObjectGroup, "open")))
+			}, kmip.KindPermissionDenied},
+			{"modify the group", func() error {
+				_, err := s.ModifyAttribute(ctx, array(), protected, kmip.NewAttribute(kmip.Text(kmip.TagObjectGroup, "open")), custody.Change{})
+				return err
+			}, kmip.KindPermissionDenied},
+			{"rename it", func() error {
+				_, err := s.ModifyAttribute(ctx, array(), protected, kmip.NewAttribute(name("other")), custody.Change{})
+				return err
+			}, kmip.KindPermissionDenied},
+			{"into a group whose objects nobody describes", func() error { return add(plain, kmip.Text(kmip.TagObjectGroup, "closed")) }, kmip.KindPermissionDenied},
+			{"one more group", func() error { return add(protected, kmip.Text(kmip.TagObjectGroup, "more")) }, 0},
+			{"one more name", func() error { return add(protected, name("alias")) }, 0},
+			{"into the group that protects it", func() error { return add(plain, kmip.Text(kmip.TagObjectGroup, "vault")) }, 0},
+			{"what policy does not see", func() error { return add(protected, kmip.Text(kmip.TagComment, "c")) }, 0},
+		} {
+			if err := tc.do(); tc.want == 0 && err != nil || tc.want != 0 && kmip.KindOf(err) != tc.want {
+				t.Errorf("%s: %v", tc.name, err)
+			}
+		}
+		wantKind(t, s.Destroy(ctx, array(), protected), kmip.KindObjectNotFound)
+		wantKind(t, s.Destroy(ctx, array(), plain), kmip.KindObjectNotFound)
+	})
+}
+
+// Where approvals would permit what the object is protected from, they permit the way
+// out of its protection, too.
+func TestLeavingAGroupIsApprovedAsWhatItPermits(t *testing.T) {
+	s := service.New(t)
+	setPolicy(t, s, "default", `forbid (principal, action == Action::"Destroy", resource in ObjectGroup::"vault") unless { context.approvals >= 1 };`)
+	ann := hire(t, s, "ann", policy.RoleOfficer)
+	uid := create(t, s, s.Client("default"), kmip.Text(kmip.TagObjectGroup, "vault"))
+	ask := func() error {
+		sc := s.Client("default")
+		sc.About(words("DeleteAttribute " + uid))
+		_, err := s.DeleteAttribute(t.Context(), sc, uid, kmip.AttributeID{Tag: kmip.TagObjectGroup}, custody.Change{})
+		return err
+	}
+	if err := ann.approves(t, wantRequest(t, ask())); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(); err != nil {
+		t.Error(err)
+	}
+}

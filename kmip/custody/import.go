@@ -96,17 +96,6 @@ func (s *Service) Import(ctx context.Context, sc *Scope, a ImportArgs) error {
 	})
 }
 
-// mayEnd asks policy about what becomes of an object that is replaced: it is as good as
-// destroyed, and revoked before if it is Active.
-func (s *Service) mayEnd(ctx context.Context, sc *Scope, m *managed) error {
-	if m.state == kmip.StateActive {
-		if err := s.authorizeToo(ctx, sc, "Revoke", m.resource()); err != nil {
-			return err
-		}
-	}
-	return s.authorizeToo(ctx, sc, "Destroy", m.resource())
-}
-
 // imported makes the record of an imported object.
 func (s *Service) imported(ctx context.Context, sc *Scope, a ImportArgs, replaces *store.Object) (*managed, error) {
 	value := cloneObject(a.Value)
