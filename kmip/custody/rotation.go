@@ -28,10 +28,11 @@ func rotates(a kmip.Attributes) bool {
 	return ok && interval.Int > 0 && a.Bool(kmip.TagRotateAutomatic)
 }
 
-// rotationDue reports whether the Rotate Interval of an object is over (§4.51).
+// rotationDue reports whether the Rotate Interval of an object is over (§4.51). What has
+// ended gets no successor.
 func rotationDue(m *managed, now time.Time) bool {
 	interval, _ := m.attrs.Get(kmip.TagRotateInterval)
-	return rotates(m.attrs) && !m.destroyed() && !m.archived() && m.state != kmip.StateCompromised &&
+	return rotates(m.attrs) && (m.state == kmip.StatePreActive || m.state == kmip.StateActive) && !m.archived() &&
 		now.Sub(m.attrs.Time(kmip.TagInitialDate)) >= interval.Duration()
 }
 
