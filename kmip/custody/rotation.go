@@ -98,6 +98,7 @@ func (s *Service) rotate(ctx context.Context, domain string, m *managed) error {
 		if !rotationDue(m, sc.Now) {
 			return errNotDue
 		}
+		sc.creator = m.row.Creator // the successor is theirs, though the server makes it
 		return nil
 	}
 	var err error

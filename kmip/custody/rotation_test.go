@@ -6,6 +6,9 @@ import (
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
+	"github.com/claviger/claviger/policy"
+	"github.com/claviger/claviger/store"
+	"github.com/claviger/claviger/store/audit"
 	"github.com/claviger/claviger/testenv/service"
 )
 
@@ -54,6 +57,41 @@ func TestWhatHasEndedIsNotRotated(t *testing.T) {
 			if successor(t, s, uid) == "" {
 				t.Error("a key that is Active or Pre-Active was not rotated")
 			}
+		}
+	})
+}
+
+// A successor that the server makes is still its creator's.
+func TestASuccessorBelongsToTheCreatorOfTheKey(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s *service.Service) {
+		ctx := t.Context()
+		newClient(t, s, "tape")
+		if err := s.GrantClient(ctx, s.Administrator("default"), "tape", policy.RoleBackup); err != nil {
+			t.Fatal(err)
+		}
+		tape := func() *custody.Scope { return as(s, "tape", policy.RoleBackup) }
+		uid := rotating(t, s, tape())
+		keyPolicies(t, s, custody.KeyPolicy{Role: policy.RoleBackup, UsageTotal: ptr(int64(4096)), UsageUnit: "byte", Enforce: true, InUse: period("7d")})
+		rotateAfter(t, s, time.Hour)
+		fresh := successor(t, s, uid)
+		row, err := s.Store.Object(ctx, "default", fresh)
+		if err != nil || row.Creator != "client:tape" {
+			t.Fatalf("creator %q, %v", row.Creator, err)
+		}
+		if u, ok := attributesOf(t, s, fresh).Get(kmip.TagUsageLimits); !ok || kmip.UsageLimitsOf(u).Total != 4096 {
+			t.Error("the successor lacks what the policy of the creator's role enforces")
+		}
+		list, err := s.Audit(ctx, s.Administrator(""), store.AuditQuery{Operation: "ReKey", Outcome: audit.Success, Limit: 1})
+		if err != nil || len(list) != 1 || list[0].Actor != "system:rotation" {
+			t.Errorf("the audit says %+v, %v", list, err)
+		}
+		if err := get(s, tape(), fresh); err != nil {
+			t.Fatal(err)
+		}
+		reason := kmip.RevocationReason{Code: kmip.RevocationReasonCodeSuperseded}
+		wantKind(t, s.RevokeKey(ctx, s.Administrator("default"), fresh, reason, false), kmip.KindWrongState) // it is in use
+		if err := s.Revoke(ctx, tape(), fresh, reason, time.Time{}); err != nil {
+			t.Errorf("the creator of the key cannot revoke its successor: %v", err)
 		}
 	})
 }

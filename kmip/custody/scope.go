@@ -36,6 +36,9 @@ type Scope struct {
 	Form Form
 	// grant is that of the ticket by which the request came; nil without one.
 	grant *grant
+	// creator is whose the objects are that the server makes for somebody; empty: the
+	// principal's.
+	creator string
 	// asked is what policy was last asked about.
 	asked policy.Resource
 	// unwrapping counts the keys that are being unwrapped for each other.
