@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
+
+	"github.com/claviger/claviger/kmip"
 )
 
 // maxApprovals is the most approvals that a policy can ask for.
@@ -241,8 +244,33 @@ func (s *Set) question(r *Request) *question {
 }
 
 // Decide answers a request. What nothing permits is denied; so is what a policy
-// forbids, and what a forbidding policy cannot judge.
+// forbids, and what a forbidding policy cannot judge. What an action amounts to must
+// be permitted as well.
 func (s *Set) Decide(r Request) Decision {
+	d := s.decide(r)
+	if same, ok := amountsTo[r.Action]; ok && (d.Allow || d.Approvals > 0) {
+		r.Action = same
+		return stricter(d, s.decide(r))
+	}
+	return d
+}
+
+// amountsTo are actions that end an object as others do.
+var amountsTo = map[string]string{
+	kmip.OperationDeactivate.String(): kmip.OperationRevoke.String(),
+	kmip.OperationObliterate.String(): kmip.OperationDestroy.String(),
+}
+
+// stricter is the decision of two that permits less.
+func stricter(a, b Decision) Decision {
+	if b.Allow || !a.Allow && (a.Approvals == 0 || b.Approvals > 0 && b.Approvals <= a.Approvals) {
+		return a
+	}
+	return b
+}
+
+// decide answers for the action alone.
+func (s *Set) decide(r Request) Decision {
 	if d, final := s.before(&r); final {
 		return d
 	}
@@ -335,6 +363,20 @@ func (s *Set) Explain(r Request) (Decision, []Step) {
 	if _, final := s.before(&r); final {
 		return d, nil
 	}
+	steps := s.steps(r)
+	if same, ok := amountsTo[r.Action]; ok {
+		r.Action = same
+		for _, step := range s.steps(r) {
+			if !slices.Contains(steps, step) {
+				steps = append(steps, step)
+			}
+		}
+	}
+	return d, steps
+}
+
+// steps is what every policy says of an action that could matter for it.
+func (s *Set) steps(r Request) []Step {
 	q := s.question(&r)
 	var steps []Step
 	for e := range s.collect(q).entries() {
@@ -350,5 +392,5 @@ func (s *Set) Explain(r Request) (Decision, []Step) {
 		}
 		steps = append(steps, step)
 	}
-	return d, steps
+	return steps
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,52 @@ func TestApprovalsThatWouldDo(t *testing.T) {
 		}
 		if d := set.Decide(r); d.Allow != tc.allow || d.Approvals != tc.needs || d.Reason == "" {
 			t.Errorf("%s: %+v", tc.name, d)
+		}
+	}
+}
+
+// What is ruled about Revoke and Destroy holds for the other operations of KMIP 3.0 that
+// come to the same.
+func TestDeactivateAndObliterateAreRuledAsRevokeAndDestroy(t *testing.T) {
+	doc, err := Check(Document{Source: "d", Roles: []string{"half"}, Text: `
+		@id("two") forbid (principal, action == Action::"Revoke", resource) when { resource.state == "Active" && context.approvals < 2 };
+		@id("three") forbid (principal, action == Action::"Deactivate", resource) when { resource.type == "PrivateKey" && context.approvals < 3 };
+		@id("vault") forbid (principal, action == Action::"Destroy", resource in ObjectGroup::"vault");
+		permit (principal in Role::"half", action in [Action::"Deactivate", Action::"Obliterate"], resource);`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := NewSet(nil, map[string]*Compiled{"d": doc})
+	key := Resource{Domain: "d", UID: "u", Type: uint32(kmip.ObjectTypeSymmetricKey), State: uint32(kmip.StateActive)}
+	of := func(change func(*Resource)) Resource {
+		r := key
+		change(&r)
+		return r
+	}
+	for _, tc := range []struct {
+		name, role, action string
+		on                 Resource
+		has                int
+		allow              bool
+		needs              int
+		reason             string
+	}{
+		{"Deactivate as Revoke", RoleFull, "Deactivate", key, 0, false, 2, "d#two"},
+		{"with its approvals", RoleFull, "Deactivate", key, 2, true, 0, "full"},
+		{"the higher number counts", RoleFull, "Deactivate", of(func(r *Resource) { r.Type = uint32(kmip.ObjectTypePrivateKey) }), 0, false, 3, "d#three"},
+		{"where nothing is ruled", RoleFull, "Deactivate", of(func(r *Resource) { r.State = uint32(kmip.StatePreActive) }), 0, true, 0, "full"},
+		{"Obliterate as Destroy", RoleFull, "Obliterate", of(func(r *Resource) { r.Groups = []string{"vault"} }), 0, false, 0, "d#vault"},
+		{"where it is not", RoleFull, "Obliterate", key, 0, true, 0, "full"},
+		{"one permit is not both", "half", "Obliterate", key, 0, false, 0, "no policy permits"},
+		{"one permit is not both", "half", "Deactivate", key, 2, false, 0, "no policy permits"},
+	} {
+		r := Request{Principal: Principal{Kind: KindClient, Domain: "d", Name: "a", Role: tc.role}, Action: tc.action, Resource: tc.on, Context: Context{Approvals: tc.has}}
+		d, steps := set.Explain(r)
+		if d.Allow != tc.allow || d.Approvals != tc.needs || !strings.Contains(d.Reason, tc.reason) {
+			t.Errorf("%s: %+v", tc.name, d)
+		}
+		if strings.HasPrefix(tc.reason, "d#") && !slices.ContainsFunc(steps, func(s Step) bool { return s.Applies && s.Policy == tc.reason }) {
+			t.Errorf("%s: the explanation lacks %s: %+v", tc.name, tc.reason, steps)
 		}
 	}
 }

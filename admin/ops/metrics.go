@@ -31,6 +31,13 @@ func Ending(count func() int64) prometheus.Collector {
 	}, func() float64 { return float64(count()) })
 }
 
+// RotationHeld measures how many objects the quota of their domain keeps from being rotated.
+func RotationHeld(count func() int64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "claviger_rotations_held", Help: "Objects that are due for automatic rotation and not rotated, because their domain has as many objects as it may.",
+	}, func() float64 { return float64(count()) })
+}
+
 // BreakGlass measures whether break-glass is open, when it is asked.
 func BreakGlass(active func() bool) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -22,7 +22,7 @@ func TestMetricsTellOfTokens(t *testing.T) {
 			{Info: hsm.Info{Label: "alike"}, Err: errors.New("not open")},
 			{Info: hsm.Info{Label: "line\n\"quoted\"", Serial: "0d"}, Open: true},
 		}
-	}, Ending(func() int64 { return 3 }))
+	}, Ending(func() int64 { return 3 }), RotationHeld(func() int64 { return 4 }))
 	w := ask(t, h, http.MethodGet, "/metrics", "")
 	if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		t.Fatalf("status %d, %s: %s", w.Code, w.Header().Get("Content-Type"), w.Body)
@@ -30,6 +30,7 @@ func TestMetricsTellOfTokens(t *testing.T) {
 	text := w.Body.String()
 	for _, line := range []string{
 		"claviger_keys_in_use_ending 3",
+		"claviger_rotations_held 4",
 		`claviger_build_info{version="1.2.3"} 1`,
 		`claviger_token_up{kind="pkcs11",serial="0a",token="first"} 1`,
 		`claviger_token_up{kind="pkcs11",serial="0b",token="second"} 0`,

@@ -24,7 +24,7 @@ func (c *core) handler(k *server.Server) (http.Handler, error) {
 	routes.Handle("/kmip", k.HTTP())
 	routes.Handle("/", api.New(api.Config{
 		Custody: c.custody, Log: c.log, Version: version(), Health: c.health, Gate: c, OIDC: provider,
-		Metrics: ops.Metrics(version(), c.ring.Tokens, ops.BreakGlass(c.breakGlass), ops.Expiry(c.nextExpiry), ops.Ending(c.custody.Ending)),
+		Metrics: ops.Metrics(version(), c.ring.Tokens, ops.BreakGlass(c.breakGlass), ops.Expiry(c.nextExpiry), ops.Ending(c.custody.Ending), ops.RotationHeld(c.custody.RotationHeld)),
 		Status:  func(ctx context.Context) api.Status { return c.status(ctx, k.Open()) },
 	}))
 	return routes, nil

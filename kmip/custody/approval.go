@@ -318,7 +318,7 @@ func (s *Service) approved(ctx context.Context, sc *Scope, action string, r poli
 		n.needed = still
 		return need
 	}
-	sc.used = append(sc.used, usedApproval{record, asked, p, by})
+	sc.used = append(sc.used, usedApproval{record, asked, p, by, r.UID})
 	return nil
 }
 
@@ -327,6 +327,19 @@ type usedApproval struct {
 	record, asked store.Record
 	stored        storedApproval
 	by            []string
+	uid           string // of the object that it is about
+}
+
+// given is how many have approved what the use case does with an object. Asked in these
+// words, it is approved with all that it amounts to.
+func (sc *Scope) given(uid string) int {
+	most := 0
+	for _, u := range sc.used {
+		if u.uid == uid && uid != "" {
+			most = max(most, len(u.by))
+		}
+	}
+	return most
 }
 
 // spends reports whether the scope has planned already to spend a request.

@@ -183,11 +183,14 @@ func (s *Service) amend(ctx context.Context, sc *Scope, action, uid string, what
 		if m.destroyed() {
 			return o, kmip.Fail(kmip.KindObjectDestroyed, "the object is destroyed")
 		}
-		before := &managed{row: m.row, attrs: slices.Clone(m.attrs)}
+		before := &managed{row: m.row, attrs: slices.Clone(m.attrs), state: m.state}
 		if err := change(m, &o.change); err != nil {
 			return o, err
 		}
 		o.detail = printable(what.String())
+		if err := s.mayAmend(ctx, sc, action, before, m); err != nil {
+			return o, err
+		}
 		if m.columns(); binding(m.row) != binding(before.row) {
 			return o, kmip.Fail(kmip.KindAttributeReadOnly, "Cryptographic Algorithm and Cryptographic Length are fixed when the object is made")
 		}

@@ -1,6 +1,7 @@
 package custody
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"slices"
@@ -183,7 +184,7 @@ func (s *Service) make(ctx context.Context, sc *Scope, n newborn) (*managed, err
 		uid = id.String()
 	}
 	m := &managed{row: store.Object{
-		Domain: sc.Domain, UID: uid, Type: uint32(n.typ), Creator: sc.Principal.Actor(),
+		Domain: sc.Domain, UID: uid, Type: uint32(n.typ), Creator: cmp.Or(sc.creator, sc.Principal.Actor()),
 		Initial: initialDate(n, sc.Now).Truncate(time.Microsecond), Revision: 1, MaterialVersion: 1,
 	}}
 	if r := n.replaces; r != nil {

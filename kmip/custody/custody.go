@@ -85,7 +85,10 @@ type Service struct {
 	// clocked tells that now is the clock of the machine, and not a test's.
 	clocked bool
 	fips    bool
-	ending  atomic.Int64 // objects in use that are about to be deactivated
+	// objects that are due and held up by the quota of their domain
+	rotationHeld atomic.Int64
+	held         heldTable
+	ending       atomic.Int64 // objects in use that are about to be deactivated
 
 	// Of the goroutine that does the duties.
 	endingAt     time.Time

@@ -28,7 +28,7 @@ const maxUIDBytes = 255
 // Import takes an object over with its identifier and attributes (§6.1.25): they
 // are taken as they are given, and only what every object has is added. With
 // Replace an object of the domain that has the identifier is replaced; it must
-// be of the same type.
+// be of the same type, and one that the caller may destroy.
 func (s *Service) Import(ctx context.Context, sc *Scope, a ImportArgs) error {
 	return s.do(ctx, sc, "Import", func() (outcome, error) {
 		o := outcome{uid: a.UID}
@@ -64,6 +64,9 @@ func (s *Service) Import(ctx context.Context, sc *Scope, a ImportArgs) error {
 			}
 			if old.objectType() != a.Type {
 				return o, kmip.Fail(kmip.KindObjectTypeMismatch, "the object to be replaced is a %s", old.objectType())
+			}
+			if err := s.mayEnd(ctx, sc, old); err != nil {
+				return o, err
 			}
 			if err := s.mayReplace(ctx, sc, old); err != nil {
 				return o, err

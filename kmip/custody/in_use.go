@@ -38,17 +38,36 @@ func (s *Service) window(ctx context.Context, domain string, m *managed, roles m
 		return 0, err
 	}
 	role, known := roles[m.row.Creator]
-	if name, ok := strings.CutPrefix(m.row.Creator, policy.KindClient+":"); ok && !known {
-		c, err := s.store.Client(ctx, domain, name)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if !known {
+		if role, err = s.creatorRole(ctx, domain, m.row.Creator); err != nil {
 			return 0, err
 		}
-		role = c.Role
 		if roles != nil {
 			roles[m.row.Creator] = role
 		}
 	}
 	return keyRulesOf(rules.KeyPolicies, groupsOf(m.attrs), role).inUse.value.Duration(), nil
+}
+
+// creatorRole is the role that the creator of an object has today; empty for one that is
+// not there any more.
+func (s *Service) creatorRole(ctx context.Context, domain, creator string) (string, error) {
+	var role string
+	var err error
+	switch kind, name, _ := strings.Cut(creator, ":"); kind {
+	case policy.KindClient:
+		var c store.Client
+		c, err = s.store.Client(ctx, domain, name)
+		role = c.Role
+	case policy.KindUser:
+		var u store.User
+		u, err = s.store.User(ctx, domain, name)
+		role = u.Role
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	return role, err
 }
 
 // notInUse refuses to end an object that was used within the window of its policy.

@@ -68,13 +68,19 @@ func groupsOf(attrs kmip.Attributes) []string {
 	return []string{defaultGroup}
 }
 
-// keyRules are those of a new object of the caller.
+// keyRules are those of a new object of the caller, or of whom the server makes it for.
 func (s *Service) keyRules(ctx context.Context, sc *Scope, attrs kmip.Attributes) (keyRules, error) {
 	rules, err := s.rules(ctx, sc.Domain)
 	if err != nil || len(rules.KeyPolicies) == 0 {
 		return keyRules{}, err
 	}
-	return keyRulesOf(rules.KeyPolicies, groupsOf(attrs), sc.Principal.Role), nil
+	role := sc.Principal.Role
+	if sc.creator != "" {
+		if role, err = s.creatorRole(ctx, sc.Domain, sc.creator); err != nil {
+			return keyRules{}, err
+		}
+	}
+	return keyRulesOf(rules.KeyPolicies, groupsOf(attrs), role), nil
 }
 
 // lives tells which objects are activated and deactivated by policy; certificates say

@@ -38,15 +38,20 @@ type domainUse struct {
 // of a batch that is undone, and of a change that fails, count until the next time
 // that the store is asked.
 func (s *Service) withinQuota(ctx context.Context, sc *Scope, adds int) error {
-	if adds == 0 || sc.Domain == "" || sc.Domain == SystemDomain || sc.Principal.Kind == policy.KindSystem {
-		return nil // a key that is due is rotated, whatever the quota
+	if adds == 0 || sc.Domain == "" || sc.Domain == SystemDomain {
+		return nil
 	}
-	rules, err := s.rules(ctx, sc.Domain)
+	return s.takeQuota(ctx, sc.Domain, int64(adds), int64(adds))
+}
+
+// takeQuota counts what is added, if there is room for n objects.
+func (s *Service) takeQuota(ctx context.Context, domain string, n, adds int64) error {
+	rules, err := s.rules(ctx, domain)
 	if err != nil || rules.Quota.Objects == 0 {
 		return err
 	}
-	most, n := rules.Quota.Objects, int64(adds)
-	found, _ := s.quotas.domains.LoadOrStore(sc.Domain, &domainUse{})
+	most := rules.Quota.Objects
+	found, _ := s.quotas.domains.LoadOrStore(domain, &domainUse{})
 	u, _ := found.(*domainUse)
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -55,7 +60,7 @@ func (s *Service) withinQuota(ctx context.Context, sc *Scope, adds int) error {
 		ttl = quotaNearTTL
 	}
 	if age := s.now().Sub(u.at); age < 0 || age >= ttl {
-		counts, err := s.store.Count(ctx, sc.Domain)
+		counts, err := s.store.Count(ctx, domain)
 		if err != nil {
 			return err
 		}
@@ -69,7 +74,7 @@ func (s *Service) withinQuota(ctx context.Context, sc *Scope, adds int) error {
 	if u.live+n > most {
 		return kmip.Fail(kmip.KindPermissionDenied, "the domain has %d of at most %d objects; destroy what is not needed, or ask an administrator for a higher quota", u.live, most)
 	}
-	u.live += n
+	u.live += adds
 	return nil
 }
 

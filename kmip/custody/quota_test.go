@@ -1,11 +1,15 @@
 package custody_test
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/claviger/claviger/kmip"
 	"github.com/claviger/claviger/kmip/custody"
+	"github.com/claviger/claviger/store"
 	"github.com/claviger/claviger/testenv/service"
 )
 
@@ -58,30 +62,36 @@ func TestAQuotaBoundsTheObjectsOfADomain(t *testing.T) {
 	})
 }
 
-// TestAQuotaDoesNotKeepAKeyFromBeingRotated: the key that is due is not one that
-// a client adds.
-func TestAQuotaDoesNotKeepAKeyFromBeingRotated(t *testing.T) {
-	s := service.New(t)
-	create(t, s, s.Client("default"), kmip.Interval(kmip.TagRotateInterval, time.Hour), kmip.Boolean(kmip.TagRotateAutomatic, true),
-		kmip.DateTime(kmip.TagActivationDate, s.Clock.Now()))
-	if err := s.SetQuota(t.Context(), s.Administrator("default"), custody.Quota{Objects: 1}); err != nil {
+// TestRotationStaysWithinTheQuota: a key that is due makes one more object, too, and a
+// client could have the server make as many as it likes.
+func TestRotationStaysWithinTheQuota(t *testing.T) {
+	var log bytes.Buffer
+	s := service.With(t, service.Options{Log: slog.NewTextHandler(&log, nil)})
+	ctx := t.Context()
+	uid := rotating(t, s, s.Client("default"))
+	if err := s.SetQuota(ctx, s.Administrator("default"), custody.Quota{Objects: 1}); err != nil {
 		t.Fatal(err)
 	}
-	s.Clock.Advance(2 * time.Hour)
-	if err := s.RotateDue(t.Context()); err != nil {
+	for range 5 {
+		rotateAfter(t, s, time.Hour)
+		rotateAfter(t, s, 10*time.Second)
+	}
+	if fresh := successor(t, s, uid); fresh != "" || s.RotationHeld() != 1 {
+		t.Errorf("successor %q, %d rotations are held up", fresh, s.RotationHeld())
+	}
+	if n := strings.Count(log.String(), "is not rotated"); n != 5 {
+		t.Errorf("it was logged %d times in 5 hours", n)
+	}
+	if list, err := s.Audit(ctx, s.Administrator(""), store.AuditQuery{Operation: "ReKey", Limit: 1}); err != nil || len(list) != 0 {
+		t.Errorf("the audit says %+v, %v", list, err)
+	}
+	if err := s.SetQuota(ctx, s.Administrator("default"), custody.Quota{Objects: 2}); err != nil {
 		t.Fatal(err)
 	}
-	u, err := s.DomainUsage(t.Context(), s.Administrator("default"))
-	if err != nil {
-		t.Fatal(err)
+	rotateAfter(t, s, 10*time.Second)
+	if successor(t, s, uid) == "" || s.RotationHeld() != 0 {
+		t.Error("there is room, and the key was not rotated")
 	}
-	var n int64
-	for _, of := range u.Objects {
-		n += of
-	}
-	if n != 2 {
-		t.Errorf("there are %d objects, want the key and its successor", n)
-	}
-	_, err = s.Create(t.Context(), s.Client("default"), kmip.ObjectTypeSymmetricKey, aes256())
+	_, err := s.Create(ctx, s.Client("default"), kmip.ObjectTypeSymmetricKey, aes256())
 	wantKind(t, err, kmip.KindPermissionDenied)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/claviger/claviger/kmip"
@@ -28,10 +29,11 @@ func rotates(a kmip.Attributes) bool {
 	return ok && interval.Int > 0 && a.Bool(kmip.TagRotateAutomatic)
 }
 
-// rotationDue reports whether the Rotate Interval of an object is over (§4.51).
+// rotationDue reports whether the Rotate Interval of an object is over (§4.51). What has
+// ended gets no successor.
 func rotationDue(m *managed, now time.Time) bool {
 	interval, _ := m.attrs.Get(kmip.TagRotateInterval)
-	return rotates(m.attrs) && !m.destroyed() && !m.archived() && m.state != kmip.StateCompromised &&
+	return rotates(m.attrs) && (m.state == kmip.StatePreActive || m.state == kmip.StateActive) && !m.archived() &&
 		now.Sub(m.attrs.Time(kmip.TagInitialDate)) >= interval.Duration()
 }
 
@@ -50,25 +52,86 @@ func (s *Service) RotateDue(ctx context.Context) error {
 		return err
 	}
 	var errs []error
+	held := int64(0)
 	for _, d := range domains {
-		errs = append(errs, s.rotateDomain(ctx, d.Name))
+		n, err := s.rotateDomain(ctx, d.Name)
+		held += n
+		errs = append(errs, err)
 	}
+	s.rotationHeld.Store(held)
 	return errors.Join(errs...)
 }
 
+// RotationHeld is how many objects were due and not rotated, because their domain has as
+// many objects as it may, when the node looked last.
+func (s *Service) RotationHeld() int64 { return s.rotationHeld.Load() }
+
+// heldInterval is how often it is logged that the rotation of an object is held up.
+const heldInterval = time.Hour
+
+// heldTable remembers when it was logged of which objects.
+type heldTable struct {
+	mu   sync.Mutex
+	told map[string]time.Time // guarded by mu
+}
+
+// tell reports whether it is time to log it of an object.
+func (t *heldTable) tell(key string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if last, ok := t.told[key]; ok && now.Sub(last) < heldInterval {
+		return false
+	}
+	for k, last := range t.told {
+		if now.Sub(last) >= 2*heldInterval {
+			delete(t.told, k)
+		}
+	}
+	if t.told == nil {
+		t.told = map[string]time.Time{}
+	}
+	t.told[key] = now
+	return true
+}
+
+// roomToRotate reports whether the quota of a domain has room for the successor of an
+// object. Nothing is counted, and nothing goes to the audit each time that there is none.
+func (s *Service) roomToRotate(ctx context.Context, domain string, m *managed) (bool, error) {
+	n := int64(1)
+	if m.objectType() == kmip.ObjectTypePrivateKey {
+		n = 2
+	}
+	err := s.takeQuota(ctx, domain, n, 0)
+	if kmip.KindOf(err) != kmip.KindPermissionDenied {
+		return err == nil, err
+	}
+	if s.held.tell(domain+"/"+m.row.UID, s.now()) {
+		s.log.WarnContext(ctx, "an object is not rotated, because the domain has as many objects as it may", "domain", domain, "uid", m.row.UID, "names", m.attrs.Names())
+	}
+	return false, nil
+}
+
 // rotateDomain rotates what is due in one domain. What cannot be rotated does not
-// keep the rest from it.
-func (s *Service) rotateDomain(ctx context.Context, domain string) error {
+// keep the rest from it. It returns how many the quota of the domain holds up.
+func (s *Service) rotateDomain(ctx context.Context, domain string) (held int64, err error) {
 	var errs []error
 	q := store.Query{Sides: []store.Side{{Kind: store.SideRotate, Value: automatic}}, Limit: rotatePage}
 	for {
 		found, err := s.store.Find(ctx, domain, q)
 		if err != nil {
-			return errors.Join(append(errs, err)...)
+			return held, errors.Join(append(errs, err)...)
 		}
 		for _, row := range found {
 			m, err := read(row, s.now())
 			if err != nil || !rotationDue(m, s.now()) {
+				continue
+			}
+			if room, err := s.roomToRotate(ctx, domain, m); !room {
+				if err == nil {
+					held++
+				} else {
+					errs = append(errs, fmt.Errorf("%s: %w", row.UID, err))
+				}
 				continue
 			}
 			if err := s.rotate(ctx, domain, m); err != nil {
@@ -76,7 +139,7 @@ func (s *Service) rotateDomain(ctx context.Context, domain string) error {
 			}
 		}
 		if len(found) < rotatePage || ctx.Err() != nil {
-			return errors.Join(errs...)
+			return held, errors.Join(errs...)
 		}
 		last := found[len(found)-1]
 		q.After = &store.Position{Initial: last.Initial, UID: last.UID}
@@ -97,6 +160,7 @@ func (s *Service) rotate(ctx context.Context, domain string, m *managed) error {
 		if !rotationDue(m, sc.Now) {
 			return errNotDue
 		}
+		sc.creator = m.row.Creator // the successor is theirs, though the server makes it
 		return nil
 	}
 	var err error

@@ -36,6 +36,9 @@ type Scope struct {
 	Form Form
 	// grant is that of the ticket by which the request came; nil without one.
 	grant *grant
+	// creator is whose the objects are that the server makes for somebody; empty: the
+	// principal's.
+	creator string
 	// asked is what policy was last asked about.
 	asked policy.Resource
 	// unwrapping counts the keys that are being unwrapped for each other.
@@ -161,7 +164,7 @@ func (s *Service) Undo(ctx context.Context, sc *Scope, cause error) error {
 func (s *Service) authorize(ctx context.Context, sc *Scope, action string, r policy.Resource) error {
 	r.Domain = sc.Domain
 	sc.asked = r
-	needed, err := s.ask(ctx, sc, action, r, 0)
+	needed, err := s.ask(ctx, sc, action, r, sc.given(r.UID))
 	if err != nil {
 		return err
 	}
@@ -170,6 +173,15 @@ func (s *Service) authorize(ctx context.Context, sc *Scope, action string, r pol
 		return nil
 	}
 	return s.approved(ctx, sc, action, r, needed)
+}
+
+// authorizeToo asks policy whether the caller may do what an action amounts to with an
+// object that the caller may know of: what is refused under one name is not done
+// under another.
+func (s *Service) authorizeToo(ctx context.Context, sc *Scope, action string, r policy.Resource) error {
+	asked := sc.asked // the ticket's Usage Limits are those of what was asked
+	defer func() { sc.asked = asked }()
+	return s.authorize(ctx, sc, action, r)
 }
 
 // ask asks policy about a request that so many have approved. It returns how many
