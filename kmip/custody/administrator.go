@@ -15,9 +15,9 @@ import (
 	"github.com/claviger/claviger/store"
 )
 
-// recordAdministrators changes whenever administrators do, so that what is decided
-// by looking at all of them is decided once: that a role keeps a holder, and that
-// the first administrator ends.
+// recordAdministrators changes whenever administrators or policies do, so that what is
+// decided by looking at all of them is decided once: that a role keeps a holder, that
+// somebody can change policies, and that the first administrator ends.
 const recordAdministrators = "administrators"
 
 // settingDev marks an installation for trying things out, whose first administrator
@@ -48,7 +48,8 @@ func (s *Service) administrators(ctx context.Context) (administrators, error) {
 	return a, err
 }
 
-// settleAdministrators makes a change one that fails when others have changed administrators.
+// settleAdministrators makes a change one that fails when others have changed
+// administrators or policies.
 func (s *Service) settleAdministrators(ctx context.Context, c *store.Change, a administrators) error {
 	a.count.Changes++
 	return s.putSingle(ctx, c, a.record, s.now().UTC(), a.count)
@@ -71,6 +72,11 @@ func (a administrators) holders(role string, now time.Time) []string {
 		}
 	}
 	return names
+}
+
+// without are the administrators but for some.
+func (a administrators) without(names ...string) []store.Administrator {
+	return slices.DeleteFunc(slices.Clone(a.list), func(m store.Administrator) bool { return slices.Contains(names, m.Name) })
 }
 
 // firstEnded reports whether there was a first administrator and is none any more.
@@ -153,6 +159,11 @@ func (s *Service) CreateAdministrator(ctx context.Context, sc *Scope, name, role
 		if !keeps {
 			made.Ended = s.endFirst(sc, &c, all)
 		}
+		if len(made.Ended) > 0 {
+			if err := s.checkSomebodyStays(ctx, sc, strings.Join(made.Ended, ", ")+", who ends with this,", all.list, all.without(made.Ended...)); err != nil {
+				return c, err
+			}
+		}
 		return c, s.settleAdministrators(ctx, &c, all)
 	})
 	if err != nil {
@@ -231,7 +242,8 @@ func (s *Service) endFirst(sc *Scope, c *store.Change, all administrators) []str
 }
 
 // RevokeAdministrator ends the access of an administrator at once. The last holder of
-// a role stays, unless the caller came by break-glass: nobody could make another.
+// a role stays, and so does the last who can change policies, unless the caller came by
+// break-glass: nobody could make another, or let others.
 func (s *Service) RevokeAdministrator(ctx context.Context, sc *Scope, name string) error {
 	return s.administer(ctx, sc, policy.ActionAdminRevoke, name, func() (store.Change, error) {
 		var c store.Change
@@ -251,6 +263,9 @@ func (s *Service) RevokeAdministrator(ctx context.Context, sc *Scope, name strin
 		left := slices.DeleteFunc(all.holders(m.Role, s.now()), func(n string) bool { return n == name })
 		if len(left) == 0 && !isBreakGlass(sc.Principal.Name) {
 			return c, kmip.Fail(kmip.KindWrongState, "%s is the last with the role %s; make another one first", name, m.Role)
+		}
+		if err := s.checkSomebodyStays(ctx, sc, name, all.list, all.without(name)); err != nil {
+			return c, err
 		}
 		m.Revoked = sc.Now.Truncate(time.Microsecond)
 		c.UpdateAdmins = []store.Administrator{m}
