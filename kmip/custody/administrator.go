@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -32,8 +33,11 @@ var separate = []string{policy.RoleSystem, policy.RoleOfficer, policy.RoleAudito
 type administrators struct {
 	list   []store.Administrator
 	record store.Record
-	count  struct {
+	kept   struct {
 		Changes int64 `json:"changes"` // that there have been
+		// Keys are the SHA-256 of the public keys by name, of certificates that were issued
+		// since they are kept.
+		Keys map[string]string `json:"keys,omitempty"`
 	}
 }
 
@@ -41,7 +45,7 @@ func (s *Service) administrators(ctx context.Context) (administrators, error) {
 	var a administrators
 	var err error
 	// The record first: what changes after it is a conflict.
-	if a.record, err = s.singleRecord(ctx, SystemDomain, recordAdministrators, &a.count); err != nil {
+	if a.record, err = s.singleRecord(ctx, SystemDomain, recordAdministrators, &a.kept); err != nil {
 		return a, err
 	}
 	a.list, err = s.store.Administrators(ctx)
@@ -51,8 +55,8 @@ func (s *Service) administrators(ctx context.Context) (administrators, error) {
 // settleAdministrators makes a change one that fails when others have changed
 // administrators or policies.
 func (s *Service) settleAdministrators(ctx context.Context, c *store.Change, a administrators) error {
-	a.count.Changes++
-	return s.putSingle(ctx, c, a.record, s.now().UTC(), a.count)
+	a.kept.Changes++
+	return s.putSingle(ctx, c, a.record, s.now().UTC(), a.kept)
 }
 
 func (a administrators) named(name string) (store.Administrator, bool) {
@@ -61,6 +65,34 @@ func (a administrators) named(name string) (store.Administrator, bool) {
 		return store.Administrator{}, false
 	}
 	return a.list[i], true
+}
+
+// takeKey notes whose key the certificate has that an administrator gets. It is refused
+// when another one has the key too, whose approvals would be those of one person: the
+// caller, or somebody whose certificate was issued since keys are kept.
+func (a *administrators) takeKey(sc *Scope, name string, cert *x509.Certificate) error {
+	key := keyOf(cert)
+	maps.DeleteFunc(a.kept.Keys, func(n, _ string) bool {
+		m, ok := a.named(n)
+		return ok && !m.Revoked.IsZero()
+	})
+	owner := ""
+	if sc.Principal.Key == key {
+		owner = sc.Principal.Name
+	}
+	for n, k := range a.kept.Keys {
+		if k == key && n != name {
+			owner = n
+		}
+	}
+	if owner != "" && owner != name {
+		return kmip.Fail(kmip.KindInvalidField, "the key of the request is that of administrator %s; each has a key of their own: make a new one", owner)
+	}
+	if a.kept.Keys == nil {
+		a.kept.Keys = map[string]string{}
+	}
+	a.kept.Keys[name] = key
+	return nil
 }
 
 // holders are the administrators of a role who can act.
@@ -148,6 +180,9 @@ func (s *Service) CreateAdministrator(ctx context.Context, sc *Scope, name, role
 		}
 		issued, err := s.issueAdministrator(authority, name, key)
 		if err != nil {
+			return c, err
+		}
+		if err := all.takeKey(sc, name, issued.Certificate); err != nil {
 			return c, err
 		}
 		made = &NewAdministrator{Issued: issued, Authority: authority.Certificate, Administrator: store.Administrator{
@@ -299,6 +334,9 @@ func (s *Service) RenewCertificate(ctx context.Context, sc *Scope, key crypto.Pu
 		}
 		issued, err := s.issueAdministrator(authority, name, key)
 		if err != nil {
+			return c, err
+		}
+		if err := all.takeKey(sc, name, issued.Certificate); err != nil {
 			return c, err
 		}
 		m.Fingerprint, m.NotAfter = pki.Fingerprint(issued.Certificate), issued.Certificate.NotAfter

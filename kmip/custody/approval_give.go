@@ -76,12 +76,12 @@ func noApproval(id string) error {
 	return kmip.Fail(kmip.KindObjectNotFound, "no request for approval %q; approval list shows those that are open", printable(id))
 }
 
-// asksItself reports whether an administrator, or a certificate, is who asks.
+// asksItself reports whether an administrator, or the key of a certificate, is who asks.
 func (s *Service) asksItself(p storedApproval, cert *x509.Certificate, name string) bool {
 	if p.Principal.Kind == policy.KindAdministrator && p.Principal.Name == name {
 		return true
 	}
-	return cert != nil && p.Principal.Fingerprint != "" && p.Principal.Fingerprint == hex.EncodeToString(pki.Fingerprint(cert))
+	return p.Principal.Key == keyOf(cert) || p.Principal.Fingerprint == hex.EncodeToString(pki.Fingerprint(cert))
 }
 
 // GivenApproval is what an approver gives: a signature by the certificate that it

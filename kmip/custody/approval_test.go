@@ -678,3 +678,120 @@ func TestNoSequenceActsWithoutItsApprovals(t *testing.T) {
 		}
 	})
 }
+
+// hireFor makes an administrator by a request for a key.
+func hireFor(t *testing.T, s *service.Service, name, role string, key *ecdsa.PrivateKey) *person {
+	t.Helper()
+	made, err := s.CreateAdministrator(context.Background(), s.Administrator(""), name, role, key.Public())
+	if err != nil {
+		t.Fatalf("administrator %s: %v", name, err)
+	}
+	made.Issued.Key = key
+	return &person{s, made.Issued}
+}
+
+func TestAKeyBelongsToOneAdministrator(t *testing.T) {
+	onBothStores(t, aKeyBelongsToOneAdministrator)
+}
+
+func aKeyBelongsToOneAdministrator(t *testing.T, s *service.Service) {
+	ctx := t.Context()
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	a := hireFor(t, s, "a", policy.RoleOfficer, key)
+	_, err := s.CreateAdministrator(ctx, s.Administrator(""), "b", policy.RoleOfficer, key.Public())
+	wantFailure(t, err, kmip.KindInvalidField, "the key of the request is that of administrator a")
+	b := hire(t, s, "b", policy.RoleOfficer)
+	_, err = s.RenewCertificate(ctx, b.scope(t), key.Public())
+	wantFailure(t, err, kmip.KindInvalidField, "the key of the request is that of administrator a")
+	// The owner keeps it; others have it when it is nobody's any more.
+	renewed, err := s.RenewCertificate(ctx, a.scope(t), key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.issued.Certificate = renewed.Issued.Certificate
+	if _, err := s.RenewCertificate(ctx, a.scope(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.RenewCertificate(ctx, b.scope(t), key.Public()); err != nil {
+		t.Error(err)
+	}
+	if err := s.RevokeAdministrator(ctx, s.Administrator(""), "b"); err != nil {
+		t.Fatal(err)
+	}
+	hireFor(t, s, "c", policy.RoleOfficer, key)
+	// That of the first administrator is as good as any.
+	first, err := s.RenewAdministrator(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.CreateAdministrator(ctx, s.Administrator(""), "d", policy.RoleOfficer, first.Key.Public())
+	wantFailure(t, err, kmip.KindInvalidField, "the key of the request is that of administrator root")
+	forgetKeys(t, s)
+	_, err = s.CreateAdministrator(ctx, (&person{s, first}).scope(t), "d", policy.RoleOfficer, first.Key.Public())
+	wantFailure(t, err, kmip.KindInvalidField, "the key of the request is that of administrator root")
+}
+
+// forgetKeys makes an installation one that never kept the keys of administrators.
+func forgetKeys(t *testing.T, s *service.Service) {
+	t.Helper()
+	r, err := s.Store.Record(t.Context(), custody.SystemDomain, "administrators", "only")
+	if err == nil {
+		err = s.Store.Commit(t.Context(), store.Change{DeleteRecords: []store.RecordRef{r.Ref()}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Two names for one key do not make two people.
+func TestWhoAsksDoesNotApproveByTheSameKeyUnderAnotherName(t *testing.T) {
+	inBothStores(t, service.Options{Decide: needing(1, policy.ActionDomainProtect)}, func(t *testing.T, s *service.Service) {
+		ctx := t.Context()
+		key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		a := hireFor(t, s, "a", policy.RoleOfficer, key)
+		forgetKeys(t, s)
+		b := hireFor(t, s, "b", policy.RoleOfficer, key)
+		ask := func() error {
+			sc := a.scope(t)
+			sc.About(words("protect"))
+			return s.SetDomainProtection(ctx, sc, "default", false)
+		}
+		id := wantRequest(t, ask())
+		wantFailure(t, b.approves(t, id), kmip.KindPermissionDenied, "nobody approves their own request")
+		// Nor when the asker has another key by now.
+		renewed, err := s.RenewCertificate(ctx, a.scope(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.issued = renewed.Issued
+		wantFailure(t, b.approves(t, id), kmip.KindPermissionDenied, "nobody approves their own request")
+		if wantRequest(t, ask()) != id {
+			t.Error("it is another request")
+		}
+		if err := hire(t, s, "c", policy.RoleOfficer).approves(t, id); err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A key under two names, of before keys were kept, approves once.
+func TestAKeyUnderTwoNamesApprovesOnce(t *testing.T) {
+	s := service.With(t, service.Options{Decide: needing(2, "Destroy")})
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	a := hireFor(t, s, "a", policy.RoleOfficer, key)
+	forgetKeys(t, s)
+	b := hireFor(t, s, "b", policy.RoleOfficer, key)
+	uid := create(t, s, s.Client("default"))
+	id := wantRequest(t, destroy(s, "array", uid))
+	for _, p := range []*person{a, b} {
+		if err := p.approves(t, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := destroy(s, "array", uid); wantRequest(t, err) != id || !strings.Contains(err.Error(), "has 1") {
+		t.Errorf("one key approved twice: %v", err)
+	}
+}

@@ -290,6 +290,9 @@ func (s *Service) openGlass(ctx context.Context, sc *Scope, codes []code, life t
 		if err != nil {
 			return o, err
 		}
+		if err := all.takeKey(sc, name, issued.Certificate); err != nil {
+			return o, err
+		}
 		made = &NewAdministrator{Issued: issued, Authority: authority.Certificate, Administrator: store.Administrator{
 			Name: name, Role: policy.RoleAdministrator, Fingerprint: pki.Fingerprint(issued.Certificate),
 			NotAfter: issued.Certificate.NotAfter, Created: now.Truncate(time.Microsecond),

@@ -26,6 +26,7 @@ func beside(client Principal, name, role string) Principal {
 		Principal:   policy.Principal{Kind: policy.KindUser, Domain: client.Domain, Name: name, Role: role},
 		Beside:      &client.Principal,
 		Fingerprint: client.Fingerprint,
+		Key:         client.Key,
 	}
 }
 

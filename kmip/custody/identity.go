@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -43,6 +44,12 @@ const identityCacheSize = 100_000
 
 // FingerprintOf is the SHA-256 of a certificate, in hexadecimal.
 func FingerprintOf(c *x509.Certificate) string { return hex.EncodeToString(pki.Fingerprint(c)) }
+
+// keyOf is the SHA-256 of the public key of a certificate, in hexadecimal.
+func keyOf(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	return hex.EncodeToString(sum[:])
+}
 
 // Presented is how a peer comes: the certificate that it presented and TLS has
 // verified, with those that it sent to complete the chain, and where it is.
@@ -122,7 +129,7 @@ func (s *Service) identify(ctx context.Context, p Presented, ttl time.Duration) 
 		return nil, s.translate(ctx, err)
 	}
 	if k != nil {
-		k.principal.Fingerprint = fingerprint
+		k.principal.Fingerprint, k.principal.Key = fingerprint, keyOf(p.Certificates[0])
 	}
 	s.identities.mu.Lock()
 	defer s.identities.mu.Unlock()
@@ -183,7 +190,7 @@ func (s *Service) AuthenticateAdministrator(ctx context.Context, cert *x509.Cert
 	}
 	return Principal{
 		Principal:   policy.Principal{Kind: policy.KindAdministrator, Name: a.Name, Role: a.Role},
-		Fingerprint: hex.EncodeToString(sum),
+		Fingerprint: hex.EncodeToString(sum), Key: keyOf(cert),
 	}, nil
 }
 

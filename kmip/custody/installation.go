@@ -75,6 +75,13 @@ func (s *Service) makeFirst(ctx context.Context, sc *Scope, authority *pki.Autho
 	if err != nil {
 		return nil, err
 	}
+	all, err := s.administrators(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := all.takeKey(sc, FirstAdministrator, issued.Certificate); err != nil {
+		return nil, err
+	}
 	c := store.Change{AddAdministrators: []store.Administrator{{
 		Name: FirstAdministrator, Role: policy.RoleAdministrator, Fingerprint: pki.Fingerprint(issued.Certificate),
 		NotAfter: issued.Certificate.NotAfter, Created: sc.Now.Truncate(time.Microsecond),
@@ -85,6 +92,9 @@ func (s *Service) makeFirst(ctx context.Context, sc *Scope, authority *pki.Autho
 			return nil, err
 		}
 		c.PutSettings = []store.Setting{{Name: settingDev, Value: value}}
+	}
+	if err := s.settleAdministrators(ctx, &c, all); err != nil {
+		return nil, err
 	}
 	c.Audit = append(c.Audit, s.entry(sc, "administrator.create", "", nil))
 	if err := sc.commit(ctx, c); err != nil {
@@ -117,6 +127,9 @@ func (s *Service) RenewAdministrator(ctx context.Context) (*pki.Issued, error) {
 	}
 	issued, err := authority.IssueClient(FirstAdministrator, []string{administratorUnit}, s.now())
 	if err != nil {
+		return nil, err
+	}
+	if err := all.takeKey(sc, FirstAdministrator, issued.Certificate); err != nil {
 		return nil, err
 	}
 	m.Fingerprint, m.NotAfter, m.Revoked = pki.Fingerprint(issued.Certificate), issued.Certificate.NotAfter, time.Time{}

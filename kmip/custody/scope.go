@@ -19,6 +19,9 @@ type Principal struct {
 	Beside *policy.Principal
 	// Fingerprint is the SHA-256 of the certificate that was presented.
 	Fingerprint string
+	// Key is the SHA-256 of its public key (SubjectPublicKeyInfo), in hexadecimal: of an
+	// administrator always, of clients as far as it is known.
+	Key string
 }
 
 // Scope is the frame of one request: who asks, for which domain, when. All
