@@ -103,7 +103,7 @@ var administrative = map[string]duty{
 	ActionApprovalGive:    officer,
 	ActionApprovalVouch:   everyone,
 	ActionBreakGlass:      system | officer,
-	ActionBreakGlassClose: everyone,
+	ActionBreakGlassClose: officer, // and break-glass itself, which has all roles
 	ActionRootShow:        everyone,
 	ActionRootEnroll:      system,
 	ActionRootRotate:      officer,

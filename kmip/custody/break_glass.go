@@ -344,7 +344,8 @@ func (s *Service) endGlass(c *store.Change, all administrators, b *breakGlass, n
 	return name
 }
 
-// CloseBreakGlass ends the administrator who came by break-glass at once.
+// CloseBreakGlass ends the administrator who came by break-glass at once: that one
+// itself may, and security officers. Others could keep the custodians out.
 func (s *Service) CloseBreakGlass(ctx context.Context, sc *Scope) error {
 	err := s.administer(ctx, sc, policy.ActionBreakGlassClose, "", func() (store.Change, error) {
 		c, name, err := s.planClose(ctx)

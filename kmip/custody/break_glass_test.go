@@ -99,6 +99,10 @@ func TestCustodiansOpenBreakGlassOnce(t *testing.T) {
 		wantKind(t, err, kmip.KindPermissionDenied)
 		_, err = open(s, 0, codes[:3]...)
 		wantKind(t, err, kmip.KindNotAuthenticated) // used up
+		// Who runs the appliance or reads everything does not keep the custodians out.
+		for _, role := range []string{policy.RoleSystem, policy.RoleAuditor} {
+			wantKind(t, s.CloseBreakGlass(ctx, administrator(s, role)), kmip.KindPermissionDenied)
+		}
 		if err := s.CloseBreakGlass(ctx, ann.scope(t)); err != nil {
 			t.Fatal(err)
 		}
@@ -109,6 +113,20 @@ func TestCustodiansOpenBreakGlassOnce(t *testing.T) {
 			t.Errorf("state %+v, %v", g, err)
 		}
 	})
+}
+
+func TestBreakGlassClosesItself(t *testing.T) {
+	s, ctx := service.New(t), context.Background()
+	made, err := open(s, time.Hour, codesOf(t, s, 2, 2)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CloseBreakGlass(ctx, (&person{s, made.Issued}).scope(t)); err != nil {
+		t.Error(err)
+	}
+	if g, err := s.BreakGlassNow(ctx); err != nil || g.Active {
+		t.Errorf("state %+v, %v", g, err)
+	}
 }
 
 func TestBreakGlassEndsByItself(t *testing.T) {
