@@ -20,7 +20,11 @@ const (
 	ActionClientRevoke    = "client.revoke"
 	ActionClientGrant     = "client.grant" // which role a client or user has
 	ActionUserCreate      = "user.create"
-	ActionTrustUpdate     = "trust.update" // authorities whose certificates are accepted
+	ActionUserList        = "user.list"
+	ActionUserDisable     = "user.disable"
+	ActionUserEnable      = "user.enable"
+	ActionUserPassword    = "user.password" // set another one
+	ActionTrustUpdate     = "trust.update"  // authorities whose certificates are accepted
 	ActionTrustList       = "trust.list"
 	ActionAdminCreate     = "administrator.create"
 	ActionAdminList       = "administrator.list"
@@ -81,6 +85,10 @@ var administrative = map[string]duty{
 	ActionClientRevoke:    system | officer,
 	ActionClientGrant:     officer,
 	ActionUserCreate:      system,
+	ActionUserList:        everyone,
+	ActionUserDisable:     system | officer,
+	ActionUserEnable:      officer, // not of whoever sets passwords
+	ActionUserPassword:    system,
 	ActionTrustUpdate:     system,
 	ActionTrustList:       everyone,
 	ActionAdminCreate:     officer,

@@ -148,6 +148,11 @@ func (a *api) register(h huma.API) {
 
 	huma.Register(h, post("create-user", "/users", "Create a KMIP user with a password", http.StatusCreated), a.createUser)
 
+	huma.Register(h, get("list-users", "/users", "List the users of a domain, or of all, that administrators made"), a.users)
+	huma.Register(h, post("disable-user", "/domains/{domain}/users/{name}/disable", "End the access of a user", http.StatusNoContent), a.onUser((*custody.Service).DisableUser))
+	huma.Register(h, post("enable-user", "/domains/{domain}/users/{name}/enable", "Give a user its access back", http.StatusNoContent), a.onUser((*custody.Service).EnableUser))
+	huma.Register(h, post("set-password", "/domains/{domain}/users/{name}/password", "Give a user another password", http.StatusNoContent), a.setPassword)
+
 	huma.Register(h, get("list-keys", "/keys", "List the objects of a domain, newest first"), a.keys)
 	huma.Register(h, get("show-key", "/domains/{domain}/keys/{uid}", "Show an object with its attributes"), a.key)
 	huma.Register(h, post("revoke-key", "/domains/{domain}/keys/{uid}/revoke", "Deactivate an object or declare it compromised", http.StatusNoContent), a.revokeKey)

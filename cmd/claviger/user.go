@@ -15,17 +15,82 @@ import (
 
 func userCommand() *cli.Command {
 	return &cli.Command{
-		Name: "user", Usage: "make KMIP users with passwords",
-		Subcommands: []*cli.Command{grantCommand("user"), {
-			Name: "create", Usage: "make a user", ArgsUsage: "NAME",
-			Flags: []cli.Flag{
-				domainFlag(),
-				&cli.StringFlag{Name: "role", Usage: "`ROLE` of the user: full or user-admin; full, or none until a security officer grants one, when not given"},
-				&cli.StringFlag{Name: "password-file", Usage: "`FILE` with the password; without it a terminal is asked"},
+		Name: "user", Usage: "make, list and disable KMIP users with passwords",
+		Subcommands: []*cli.Command{
+			grantCommand("user"),
+			{
+				Name: "create", Usage: "make a user", ArgsUsage: "NAME",
+				Flags: []cli.Flag{
+					domainFlag(),
+					&cli.StringFlag{Name: "role", Usage: "`ROLE` of the user: full or user-admin; full, or none until a security officer grants one, when not given"},
+					passwordFlag(),
+				},
+				Action: createUser,
 			},
-			Action: createUser,
-		}},
+			{
+				Name: "list", Usage: "list users that administrators made",
+				Flags:  []cli.Flag{&cli.StringFlag{Name: "domain", Usage: "only of this `DOMAIN`"}},
+				Action: listUsers,
+			},
+			{Name: "disable", Usage: "end the access of a user at once", ArgsUsage: "NAME", Flags: []cli.Flag{domainFlag()}, Action: onUser("disable", "disabled")},
+			{Name: "enable", Usage: "give a user its access back", ArgsUsage: "NAME", Flags: []cli.Flag{domainFlag()}, Action: onUser("enable", "enabled")},
+			{Name: "password", Usage: "give a user another password", ArgsUsage: "NAME", Flags: []cli.Flag{domainFlag(), passwordFlag()}, Action: setPassword},
+		},
 	}
+}
+
+func passwordFlag() cli.Flag {
+	return &cli.StringFlag{Name: "password-file", Usage: "`FILE` with the password; without it a terminal is asked"}
+}
+
+func listUsers(c *cli.Context) error {
+	a, err := administer(c)
+	if err != nil {
+		return err
+	}
+	var list api.Users
+	if err := a.get(c.Context, "/users", ofDomain(c), &list); err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, u := range list.Users {
+		state := "enabled"
+		if u.Disabled != nil {
+			state = "disabled"
+		}
+		rows = append(rows, []string{u.Domain, u.Name, u.Role, state, stamp(u.Created), stampOf(u.Disabled)})
+	}
+	return printTable(c, list, []string{"domain", "user", "role", "state", "created", "disabled"}, rows)
+}
+
+// onUser does something to a user that needs nothing but its name.
+func onUser(what, is string) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		a, err := administer(c)
+		if err != nil {
+			return err
+		}
+		if err := a.post(c.Context, memberPath(c, "users", "/"+what), nil, nil, nil); err != nil {
+			return err
+		}
+		return done(c, "user %s of domain %s is %s", c.Args().First(), c.String("domain"), is)
+	}
+}
+
+func setPassword(c *cli.Context) error {
+	a, err := administer(c)
+	if err != nil {
+		return err
+	}
+	password, err := readPassword(c)
+	if err != nil {
+		return err
+	}
+	defer clear(password)
+	if err := a.post(c.Context, memberPath(c, "users", "/password"), nil, map[string]string{"password": string(password)}, nil); err != nil {
+		return err
+	}
+	return done(c, "user %s of domain %s has another password", c.Args().First(), c.String("domain"))
 }
 
 func createUser(c *cli.Context) error {
@@ -81,7 +146,7 @@ func readPassword(c *cli.Context) ([]byte, error) {
 	defer clear(answers[1])
 	if len(answers[0]) == 0 || !bytes.Equal(answers[0], answers[1]) {
 		clear(answers[0])
-		return nil, errors.New("the password is empty, or was not the same twice; nothing was made")
+		return nil, errors.New("the password is empty, or was not the same twice; nothing was changed")
 	}
 	return answers[0], nil
 }
