@@ -124,5 +124,18 @@ var administrative = map[string]duty{
 	ActionJobControl:      system | officer,
 }
 
+// ofInstallation are the actions that no domain's document is asked about.
+var ofInstallation = map[string]bool{
+	ActionStatus: true, ActionDomainCreate: true, ActionDomainProtect: true, ActionDomainRotate: true,
+	ActionAdminCreate: true, ActionAdminList: true, ActionAdminRevoke: true, ActionAdminRenew: true, ActionAuditList: true,
+	ActionApprovalList: true, ActionApprovalVouch: true, ActionBreakGlass: true, ActionBreakGlassClose: true,
+	ActionRootShow: true, ActionRootEnroll: true, ActionRootRotate: true, ActionRootRetire: true, ActionRootReinstate: true,
+	ActionRootForget: true, ActionRootRemoveKey: true, ActionRootRetry: true, ActionJobList: true, ActionJobControl: true,
+}
+
+// OfInstallation reports whether an action is about the installation: the document of
+// the installation alone is asked about it.
+func OfInstallation(action string) bool { return ofInstallation[action] }
+
 // Actions lists the administrative actions.
 func Actions() []string { return slices.Sorted(maps.Keys(administrative)) }

@@ -152,6 +152,31 @@ func (c *Compiled) References() []Reference {
 	})
 }
 
+// Misplaced lists the actions that the scopes of policies name and that only the
+// document of the installation is asked about; in that of a domain they do nothing.
+func (c *Compiled) Misplaced() []Reference {
+	var found []Reference
+	for _, e := range c.entries {
+		tree, at := (*ast.Policy)(e.policy.AST()), e.policy.Position()
+		var uids []types.EntityUID
+		switch s := tree.Action.(type) {
+		case ast.ScopeTypeEq:
+			uids = []types.EntityUID{s.Entity}
+		case ast.ScopeTypeIn:
+			uids = []types.EntityUID{s.Entity}
+		case ast.ScopeTypeInSet:
+			uids = s.Entities
+		}
+		for _, uid := range uids {
+			if OfInstallation(string(uid.ID)) {
+				line, column := find(c.Text, at, uid.String())
+				found = append(found, Reference{string(uid.Type), string(uid.ID), line, column})
+			}
+		}
+	}
+	return found
+}
+
 // bounded refuses what a parser that recurses should not see.
 func bounded(d Document) error {
 	if len(d.Text) > MaxDocumentBytes {

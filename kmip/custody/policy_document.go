@@ -249,6 +249,12 @@ func (s *Service) checkPolicy(ctx context.Context, domain string, p storedPolicy
 		return kmip.Fail(kmip.KindInvalidField, "%s", err)
 	}
 	var problems []string
+	if domain != SystemDomain {
+		for _, r := range c.Misplaced() {
+			problems = append(problems, (&policy.Error{Source: d.Source, Line: r.Line, Column: r.Column, Message: fmt.Sprintf(
+				"%s is about the installation, and no document of a domain is asked about it; put the policy into that of the installation (--domain %s)", r.ID, SystemDomain)}).Error())
+		}
+	}
 	for _, r := range c.References() {
 		problem, err := s.dangling(ctx, domain, r)
 		if err != nil {

@@ -46,9 +46,62 @@ func (s *Service) ExplainPolicy(ctx context.Context, sc *Scope, q Question) (Ans
 		}
 		a.Role = r.Principal.Role
 		a.Decision, a.Steps = set.Explain(r)
-		return store.Change{}, nil
+		asks := &Scope{Principal: Principal{Principal: r.Principal}}
+		if n := needsOtherRole(asks, q.Action); a.Decision.Allow && r.Context.Approvals < n {
+			a.Decision = policy.Decision{Approvals: n, Reason: "it needs an approval by an administrator of another role, whatever policies say"}
+		}
+		away, err := s.turnedAway(ctx, r.Principal, r.Context.Time, q.Source)
+		if away != "" {
+			a.Decision = policy.Decision{Reason: "it is not admitted: " + away}
+		}
+		return store.Change{}, err
 	})
 	return a, err
+}
+
+// turnedAway tells why somebody would not be admitted at a time and from an address,
+// which does not matter when it is empty; "" for who would be.
+func (s *Service) turnedAway(ctx context.Context, p policy.Principal, at time.Time, source string) (string, error) {
+	switch p.Kind {
+	case policy.KindAdministrator:
+		list, err := s.store.Administrators(ctx)
+		for _, m := range list {
+			switch {
+			case m.Name != p.Name:
+			case !m.Revoked.IsZero():
+				return "the administrator is revoked", nil
+			case !at.Before(m.NotAfter):
+				return "the certificate of the administrator has expired", nil
+			}
+		}
+		return "", err
+	case policy.KindUser:
+		u, err := s.store.User(ctx, p.Domain, p.Name)
+		if errors.Is(err, store.ErrNotFound) { // made over KMIP
+			return "", nil
+		}
+		if err == nil && !u.Disabled.IsZero() {
+			return "the user is disabled", nil
+		}
+		return "", err
+	}
+	c, err := s.store.Client(ctx, p.Domain, p.Name)
+	if err != nil {
+		return "", err
+	}
+	settings, _, err := s.settingsOf(ctx, p.Domain, p.Name)
+	if err != nil {
+		return "", err
+	}
+	if !c.Revoked.IsZero() {
+		return "the client is revoked", nil
+	}
+	k := clientIdentity{settings: settings}
+	var f *kmip.Failure
+	if reason, err := k.admits(at, source); errors.As(err, &f) && (reason != refusedSource || source != "") {
+		return f.Message, nil
+	}
+	return "", nil
 }
 
 // asked makes the request of a question.
@@ -88,7 +141,9 @@ func (s *Service) asked(ctx context.Context, sc *Scope, q Question) (policy.Requ
 		}
 		r.Resource = m.resource()
 	}
-	r.Resource.Domain = sc.Domain
+	if !policy.OfInstallation(q.Action) {
+		r.Resource.Domain = sc.Domain
+	}
 	return r, nil
 }
 
