@@ -156,7 +156,7 @@ func (s *Service) IssueCertificate(ctx context.Context, sc *Scope, name string) 
 	err := s.administer(ctx, sc, policy.ActionClientCreate, name, func() (store.Change, error) {
 		c, err := s.unrevoked(ctx, sc.Domain, name)
 		if err == nil {
-			err = s.mayOpen(ctx, sc, c)
+			err = s.mayOpen(ctx, sc, c.Role)
 		}
 		if err != nil {
 			return store.Change{}, err

@@ -264,8 +264,9 @@ var unapprovable = map[string]bool{
 // something.
 var alone = map[string]bool{policy.ActionAdminCreate: true, policy.ActionBreakGlass: true, policy.ActionClientAccess: true}
 
-// needsOtherRole is how many approvals an action needs whatever policy says. Whoever has all roles, and a
-// break-glass administrator behind whom there are custodians, is not asked.
+// needsOtherRole is how many approvals an action needs whatever policy says. Whoever has
+// all roles, and a break-glass administrator behind whom there are custodians, is not
+// asked.
 func needsOtherRole(sc *Scope, action string) int {
 	p := sc.Principal
 	if alone[action] && p.Kind == policy.KindAdministrator && p.Role != policy.RoleAdministrator {

@@ -88,7 +88,7 @@ func (s *Service) ChangeIdentities(ctx context.Context, sc *Scope, name string, 
 		var c store.Change
 		client, err := s.client(ctx, sc.Domain, name)
 		if err == nil && len(add) > 0 {
-			err = s.mayOpen(ctx, sc, client)
+			err = s.mayOpen(ctx, sc, client.Role)
 		}
 		if err != nil {
 			return c, err

@@ -42,11 +42,11 @@ func (s *Service) roleOfNew(ctx context.Context, sc *Scope, asked string) (strin
 	return "", kmip.Fail(kmip.KindPermissionDenied, "a role is granted by a security officer; leave it out, and have it granted")
 }
 
-// mayOpen asks for what it takes to give a client one more way in: a certificate, a
-// token, an identity. Whoever makes clients does it alone while the client may do
-// nothing; afterwards somebody of another role has to approve it.
-func (s *Service) mayOpen(ctx context.Context, sc *Scope, c store.Client) error {
-	if c.Role == policy.RoleNone {
+// mayOpen asks for what it takes to give a client or user with a role one more way in:
+// a certificate, a token, an identity, a password. Whoever makes clients does it alone
+// while it may do nothing; afterwards somebody of another role has to approve it.
+func (s *Service) mayOpen(ctx context.Context, sc *Scope, role string) error {
+	if role == policy.RoleNone {
 		return nil
 	}
 	return s.authorize(ctx, sc, policy.ActionClientAccess, policy.Resource{})

@@ -88,7 +88,7 @@ func (s *Service) MakeToken(ctx context.Context, sc *Scope, name string, valid t
 		var c store.Change
 		client, err := s.unrevoked(ctx, sc.Domain, name)
 		if err == nil {
-			err = s.mayOpen(ctx, sc, client)
+			err = s.mayOpen(ctx, sc, client.Role)
 		}
 		if err != nil {
 			return c, err

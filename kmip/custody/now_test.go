@@ -157,6 +157,9 @@ func TestNoAdministratorAloneOpensAWayIntoAClientThatMayDoSomething(t *testing.T
 			sc.About(words(said))
 			return sc
 		}
+		if err := s.CreateUser(ctx, s.Administrator("default"), "array", "full", secret.New([]byte("first"))); err != nil {
+			t.Fatal(err)
+		}
 		identity := []custody.ClientIdentity{{Kind: "dns", Value: "array.example"}}
 		ways := map[string]func(sc *custody.Scope, client string) error{
 			"certificate": func(sc *custody.Scope, client string) error {
@@ -171,6 +174,9 @@ func TestNoAdministratorAloneOpensAWayIntoAClientThatMayDoSomething(t *testing.T
 				_, err := s.ChangeIdentities(ctx, sc, client, identity, nil)
 				return err
 			},
+		}
+		ways["password"] = func(sc *custody.Scope, user string) error {
+			return s.SetPassword(ctx, sc, user, secret.New([]byte("second")))
 		}
 		if _, err := s.CreateClient(ctx, asks("create"), "fresh", ""); err != nil {
 			t.Fatal(err)

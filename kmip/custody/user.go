@@ -86,6 +86,9 @@ func (s *Service) SetPassword(ctx context.Context, sc *Scope, name string, passw
 			return c, kmip.Fail(kmip.KindMissingField, "the password is empty")
 		}
 		u, err := s.madeUser(ctx, sc.Domain, name)
+		if err == nil && u.Disabled.IsZero() {
+			err = s.mayOpen(ctx, sc, u.Role)
+		}
 		if err != nil {
 			return c, err
 		}
