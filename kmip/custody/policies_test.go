@@ -130,6 +130,10 @@ func rolesAndGroupsOfADomain(t *testing.T, s *service.Service) {
 		{"make the role", func() error { return s.CreateRole(ctx, admin, "reader") }, ""},
 		{"make it twice", func() error { return s.CreateRole(ctx, admin, "reader") }, "exists already"},
 		{"make a ready one", func() error { return s.CreateRole(ctx, admin, "database") }, "exists already"},
+		{"a role where there are no clients", func() error { return s.CreateRole(ctx, s.Administrator(custody.SystemDomain), "reader") }, "has no clients"},
+		{"a group where there are no clients", func() error {
+			return s.SetGroup(ctx, s.Administrator(custody.SystemDomain), "readers", []string{})
+		}, "has no clients"},
 		{"a client of the role", func() error { _, err := s.CreateClient(ctx, admin, "a", "reader"); return err }, ""},
 		{"a client of the role in another domain", func() error {
 			if err := s.CreateDomain(ctx, s.Administrator(""), "other", ""); err != nil {

@@ -151,11 +151,17 @@ func (s *Service) SetPolicy(ctx context.Context, sc *Scope, text string, revisio
 	})
 }
 
+// errNoClients refuses roles and groups where nobody could have them.
+var errNoClients = kmip.Fail(kmip.KindInvalidField, "the installation's own domain has no clients, so it has no roles and groups; make them in the domain of those who are to have them")
+
 // CreateRole adds a role that policies of the domain can speak of.
 func (s *Service) CreateRole(ctx context.Context, sc *Scope, role string) error {
 	return s.changePolicy(ctx, sc, "role "+role, func(p *storedPolicy) error {
 		if err := checkName("role", role); err != nil {
 			return err
+		}
+		if sc.Domain == SystemDomain {
+			return errNoClients
 		}
 		if slices.Contains(policy.Roles(policy.KindClient), role) || slices.Contains(p.Roles, role) {
 			return kmip.Fail(kmip.KindObjectExists, "role %q exists already", role)
@@ -194,6 +200,9 @@ func (s *Service) SetGroup(ctx context.Context, sc *Scope, group string, members
 	return s.changePolicy(ctx, sc, "group "+group, func(p *storedPolicy) error {
 		if err := checkName("group", group); err != nil {
 			return err
+		}
+		if sc.Domain == SystemDomain && members != nil {
+			return errNoClients
 		}
 		if members == nil {
 			if p.Groups[group] == nil {

@@ -175,9 +175,16 @@ func (s *Service) othersHold(ctx context.Context, serial string) error {
 		}
 	}
 	for g, ok := range held {
-		if !ok {
-			return kmip.Fail(kmip.KindWrongState, "no other token that is well holds the key of domain %q, generation %d; enrol one first", g.domain, g.number)
+		if ok {
+			continue
 		}
+		if i := slices.IndexFunc(rows, func(k store.DomainKey) bool {
+			return k.Domain == g.domain && k.Generation == g.number && k.Token != serial && slices.Contains(retired, k.Token)
+		}); i >= 0 {
+			return kmip.Fail(kmip.KindWrongState, "of the other tokens only %s holds the key of domain %q, generation %d, and it is retired; take it back first (root reinstate)",
+				rows[i].Token, g.domain, g.number)
+		}
+		return kmip.Fail(kmip.KindWrongState, "no other token that is well holds the key of domain %q, generation %d; enrol one first", g.domain, g.number)
 	}
 	return nil
 }
