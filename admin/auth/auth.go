@@ -44,13 +44,24 @@ func From(ctx context.Context) (Caller, bool) {
 // A certificate that TLS verified and that belongs to no administrator is
 // recorded in the audit; a request without any is not, or anybody could fill it.
 func Require(svc *custody.Service, deny func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
+	return require(svc, svc.AuthenticateAdministrator, deny, next)
+}
+
+// RequireToUnseal is Require on a node that is sealed; next does nothing but unseal.
+func RequireToUnseal(svc *custody.Service, deny func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
+	return require(svc, svc.AuthenticateUnsealer, deny, next)
+}
+
+type authenticate func(context.Context, *x509.Certificate) (custody.Principal, error)
+
+func require(svc *custody.Service, by authenticate, deny func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := Caller{Source: r.RemoteAddr, Request: Correlation()}
 		var err error
 		if header := r.Header.Get("Authorization"); header != "" { // whatever certificate there may be
 			c.Session = bearer(header)
 			c.Principal, err = svc.AuthenticateSession(r.Context(), c.Session)
-		} else if c.Principal, err = administrator(svc, r, c); err == nil {
+		} else if c.Principal, err = administrator(svc, by, r, c); err == nil {
 			c.Certificate = r.TLS.PeerCertificates[0]
 		}
 		if err != nil {
@@ -76,11 +87,11 @@ func bearer(header string) string {
 	return strings.TrimSpace(token)
 }
 
-func administrator(svc *custody.Service, r *http.Request, c Caller) (custody.Principal, error) {
+func administrator(svc *custody.Service, by authenticate, r *http.Request, c Caller) (custody.Principal, error) {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || len(r.TLS.VerifiedChains) == 0 {
 		return custody.Principal{}, kmip.Fail(kmip.KindNotAuthenticated, "present the certificate of an administrator, or log in")
 	}
-	p, err := svc.AuthenticateAdministrator(r.Context(), r.TLS.PeerCertificates[0])
+	p, err := by(r.Context(), r.TLS.PeerCertificates[0])
 	if err != nil {
 		svc.Refuse(r.Context(), svc.Begin(custody.Principal{}, "", "admin", c.Source, c.Request), policy.ActionAuthentication, "", err)
 	}

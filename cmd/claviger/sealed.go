@@ -150,7 +150,7 @@ func (c *core) Unseal(ctx context.Context, token string, value *secret.Bytes) (o
 
 // administratorsOnly guards what a sealed node serves besides its health.
 func (c *core) administratorsOnly(next http.Handler) http.Handler {
-	return auth.Require(c.custody, func(w http.ResponseWriter, _ *http.Request, err error) {
+	return auth.RequireToUnseal(c.custody, func(w http.ResponseWriter, _ *http.Request, err error) {
 		c.log.Warn("a request to a sealed node was refused", "error", err)
 		http.Error(w, "present the certificate of an administrator", http.StatusUnauthorized)
 	}, next)

@@ -34,7 +34,7 @@ func beside(client Principal, name, role string) Principal {
 // has no credential.
 func (s *Service) user(ctx context.Context, domain, name string) (store.User, error) {
 	u, err := s.store.User(ctx, domain, name)
-	if kmip.KindOf(err) == kmip.KindIntegrity {
+	if errors.Is(err, errAltered) {
 		err = refusedCredential()
 	}
 	return u, err

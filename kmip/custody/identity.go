@@ -148,7 +148,7 @@ func (s *Service) findClient(ctx context.Context, p Presented, fingerprint []byt
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return s.findExternal(ctx, p, fingerprint)
-	case kmip.KindOf(err) == kmip.KindIntegrity:
+	case errors.Is(err, errAltered):
 		return nil, kmip.FailFrom(err, kmip.KindNotAuthenticated, "the certificate belongs to nobody whom this server made")
 	case err != nil:
 		return nil, err
@@ -174,12 +174,22 @@ func (s *Service) identityOf(ctx context.Context, c store.Client, revoked bool, 
 // AuthenticateAdministrator finds the administrator whose certificate was
 // presented and verified by TLS.
 func (s *Service) AuthenticateAdministrator(ctx context.Context, cert *x509.Certificate) (Principal, error) {
+	return s.administratorBy(ctx, s.store, cert)
+}
+
+// AuthenticateUnsealer is AuthenticateAdministrator while the keys are sealed by which
+// rows are authenticated. Who is found may unseal, and nothing else.
+func (s *Service) AuthenticateUnsealer(ctx context.Context, cert *x509.Certificate) (Principal, error) {
+	return s.administratorBy(ctx, s.store.Store, cert)
+}
+
+func (s *Service) administratorBy(ctx context.Context, from store.Registry, cert *x509.Certificate) (Principal, error) {
 	sum := pki.Fingerprint(cert)
-	a, err := s.store.AdministratorByFingerprint(ctx, sum)
+	a, err := from.AdministratorByFingerprint(ctx, sum)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return Principal{}, kmip.Fail(kmip.KindNotAuthenticated, "the certificate belongs to no administrator")
-	case kmip.KindOf(err) == kmip.KindIntegrity:
+	case errors.Is(err, errAltered):
 		return Principal{}, kmip.FailFrom(err, kmip.KindNotAuthenticated, "the administrator was not made by this installation, or was altered in the database; the log names it")
 	case err != nil:
 		return Principal{}, s.translate(ctx, err)

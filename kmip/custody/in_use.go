@@ -136,7 +136,7 @@ func (s *Service) endingIn(ctx context.Context, domain string, now time.Time) ([
 				continue
 			}
 			window, err := s.window(ctx, domain, m, roles)
-			if kmip.KindOf(err) == kmip.KindIntegrity { // its creator was altered in the database, which the log says
+			if errors.Is(err, errAltered) { // its creator was altered in the database, which the log says
 				continue
 			}
 			if err != nil {

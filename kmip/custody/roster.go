@@ -2,11 +2,13 @@ package custody
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -41,7 +43,7 @@ type roster struct {
 const rosterReads = 3
 
 // errAltered marks a row that does not match its record.
-var errAltered = errors.New("the row does not authenticate")
+var errAltered = fmt.Errorf("the row does not match its record: %w", hsm.ErrIntegrity)
 
 // rosterRow is a row as its record has it.
 type rosterRow struct {
@@ -112,12 +114,20 @@ func (r roster) seal(ctx context.Context, record store.Record) (store.Record, er
 	return record, nil
 }
 
-// verify returns hsm.ErrIntegrity for a record that this installation did not write.
+// verify returns errAltered for a record that this installation did not write. That the
+// key of the domain cannot be had, or does not authenticate itself, is another failure.
 func (r roster) verify(ctx context.Context, record store.Record) error {
 	if len(record.Value) != 2*sha256.Size {
-		return hsm.ErrIntegrity
+		return errAltered
 	}
-	return r.sealer.VerifyMAC(ctx, record.Domain, record.Generation, rosterMessage(record), record.Value[sha256.Size:])
+	mac, err := r.sealer.MAC(ctx, record.Domain, record.Generation, rosterMessage(record))
+	if err != nil {
+		return sealFailure(err, record.Key)
+	}
+	if !hmac.Equal(mac, record.Value[sha256.Size:]) {
+		return errAltered
+	}
+	return nil
 }
 
 // check returns errAltered for a row that does not match its record.
@@ -128,7 +138,7 @@ func (r roster) check(ctx context.Context, rows ...rosterRow) error {
 			err = r.verify(ctx, record)
 		}
 		switch {
-		case errors.Is(err, store.ErrNotFound), errors.Is(err, hsm.ErrIntegrity):
+		case errors.Is(err, store.ErrNotFound):
 			return errAltered
 		case err != nil:
 			return err
@@ -160,7 +170,8 @@ func attested[T any](ctx context.Context, r roster, read func() (T, error), rows
 	}
 	row := rows(v)[0]
 	r.tell(ctx, row)
-	return none, kmip.Fail(kmip.KindIntegrity, "%s of domain %q was altered in the database, or was not made by this installation", row.key, row.domain)
+	return none, kmip.FailFrom(errAltered, kmip.KindIntegrity,
+		fmt.Sprintf("%s of domain %q was altered in the database, or was not made by this installation", row.key, row.domain))
 }
 
 func (r roster) tell(ctx context.Context, row rosterRow) {
