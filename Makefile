@@ -37,7 +37,7 @@ test: test-packages ## all tests, none skipped for want of a program
 	testenv/scripts/test.sh
 
 race: ## the race detector on what runs concurrently
-	go test -race $(RACE)
+	go test -race -timeout 30m $(RACE)
 
 fuzz: ## every fuzz target for FUZZTIME, the parsers of messages for PARSER_FUZZTIME
 	FUZZTIME=$(FUZZTIME) PARSER_FUZZTIME=$(PARSER_FUZZTIME) testenv/scripts/fuzz.sh

@@ -293,7 +293,7 @@ func TestProcessingThatMeetsAConflict(t *testing.T) {
 	mine, p := s.client("array")
 	uid := s.create(kmip.V21, items(aes())...)
 	c := mine.correlation(kmip.V21, demanded, batch(kmip.OperationReKey, &payload.ReKeyRequest{UniqueIdentifier: ref(uid)}))
-	node := s.otherNode(&race{s.svc.Store, func() {
+	node := s.otherNode(&race{Store: s.svc.Store, before: func() {
 		one[payload.AddAttributeResponse](s, kmip.V21, kmip.OperationAddAttribute, &payload.AddAttributeRequest{UniqueIdentifier: ref(uid), NewAttribute: attribute(kmip.Text(kmip.TagContactInformation, "meanwhile"))})
 	}}, p)
 	node.work(kmip.V21, c)

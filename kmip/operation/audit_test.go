@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/claviger/claviger/kmip"
@@ -52,11 +53,17 @@ func TestEveryItemIsRecordedOnce(t *testing.T) {
 type race struct {
 	store.Store
 	before func()
+	mu     sync.Mutex // guards before
 }
 
 func (r *race) Commit(ctx context.Context, c store.Change) error {
-	if f := r.before; f != nil && len(c.Insert) > 0 {
-		r.before = nil
+	var f func()
+	if len(c.Insert) > 0 {
+		r.mu.Lock()
+		f, r.before = r.before, nil
+		r.mu.Unlock()
+	}
+	if f != nil {
 		f()
 	}
 	return r.Store.Commit(ctx, c)
@@ -66,7 +73,7 @@ func (r *race) Commit(ctx context.Context, c store.Change) error {
 func (s *server) raced(before func()) *server {
 	svc := *s.svc
 	svc.Service = custody.New(custody.Config{
-		Store: &race{s.svc.Store, before}, Sealer: s.svc.Ring, Log: slog.New(slog.DiscardHandler), Now: s.svc.Clock.Now,
+		Store: &race{Store: s.svc.Store, before: before}, Sealer: s.svc.Ring, Log: slog.New(slog.DiscardHandler), Now: s.svc.Clock.Now,
 	})
 	return &server{t: s.t, svc: &svc, ops: operation.New(operation.Server{Custody: svc.Service, Now: s.svc.Clock.Now, Form: formOf})}
 }
