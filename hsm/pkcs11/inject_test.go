@@ -275,9 +275,24 @@ func TestAHangInTheModule(t *testing.T) {
 	}
 	// What hangs keeps the module from being initialised anew.
 	m.Set("C_Decrypt hang 1", "C_DecryptInit fail 0x30")
-	go func() { _, _ = token.DecryptWrapped(t.Context(), k, sealed, nil) }()
+	beside := make(chan struct{})
+	go func() {
+		defer close(beside)
+		_, _ = token.DecryptWrapped(t.Context(), k, sealed, nil)
+	}()
 	if _, err := token.DecryptWrapped(t.Context(), k, sealed, nil); !errors.Is(err, hsm.ErrUnavailable) {
 		t.Errorf("DecryptWrapped = %v, want ErrUnavailable", err)
+	}
+	m.Clear()
+	<-beside
+	comeBack(token)
+}
+
+// comeBack waits until the calls that hung are back: SoftHSM crashes when sessions are
+// closed under a call that runs.
+func comeBack(token *Token) {
+	for end := time.Now().Add(5 * time.Second); !token.HangingSince().IsZero() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -290,7 +305,10 @@ func TestAHangInUnwrappingIsLeftBehind(t *testing.T) {
 	k, sealed := directKey(t, token)
 	_ = token.Close()
 	token = opened(t, cfg)
-	t.Cleanup(m.Clear) // before it is closed
+	t.Cleanup(func() { // before it is closed
+		m.Clear()
+		comeBack(token)
+	})
 	if _, err := token.Find(t.Context(), k.RootKey); err != nil {
 		t.Fatal(err)
 	}

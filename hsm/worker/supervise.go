@@ -91,6 +91,7 @@ func (t *Token) await(ended *process) bool {
 		retry := len(t.retries) > 0
 		if retry {
 			t.stopped, t.failed = nil, nil
+			t.served, t.retries = append(t.served, t.retries...), nil
 		}
 		t.mu.Unlock()
 		switch {

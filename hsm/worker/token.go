@@ -31,7 +31,9 @@ type Token struct {
 	failed  error // the last start failed
 	stopped error // no worker is started until Retry
 	closed  bool
-	retries []chan error // of Retry, for the outcome of the next start
+	// retries are of Retry, for the next start to begin; served wait for the outcome of
+	// the one that has begun because of them.
+	retries, served []chan error
 }
 
 var _ hsm.Token = (*Token)(nil)
@@ -86,19 +88,24 @@ func (t *Token) Retry(ctx context.Context) error {
 	case <-ctx.Done():
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.retries = slices.DeleteFunc(t.retries, func(c chan error) bool { return c == outcome })
+		gone := func(c chan error) bool { return c == outcome }
+		t.retries, t.served = slices.DeleteFunc(t.retries, gone), slices.DeleteFunc(t.served, gone)
 		return hsm.ContextErr(ctx)
 	}
 }
 
-// attempted tells those who wait in Retry how a start went.
+// attempted tells those who wait in Retry how the start that they asked for went. Who
+// asked while it was under way wants another one, unless it went well.
 func (t *Token) attempted(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, r := range t.retries {
+	if err == nil {
+		t.served, t.retries = append(t.served, t.retries...), nil
+	}
+	for _, r := range t.served {
 		r <- err // has room
 	}
-	t.retries = nil
+	t.served = nil
 }
 
 // stop makes an error final until Retry.

@@ -5,6 +5,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
@@ -299,9 +300,39 @@ func TestPIN(t *testing.T) {
 			t.Errorf("Find = %v, the source was told %d times, want twice", err, refused.Load())
 		}
 		r.pin.Store(&right)
-		eventually(t, "a worker", func() bool { return token.Retry(t.Context()) == nil }) // the first may hear of the start before it
+		if err := token.Retry(t.Context()); err != nil { // and not how the start before it went
+			t.Errorf("Retry = %v", err)
+		}
 		if _, err := token.Find(t.Context(), "pin"); !errors.Is(err, hsm.ErrPIN) || refused.Load() != 3 {
 			t.Errorf("Find = %v, the source was told %d times, want three times", err, refused.Load())
+		}
+	})
+	t.Run("an operator who acts while a start fails gets another one", func(t *testing.T) {
+		r := newRig(t)
+		cfg := r.config()
+		h := &onMessage{Handler: slog.DiscardHandler, message: "token worker not usable"}
+		cfg.Log = slog.New(h)
+		r.pin.Store(&right)
+		token, err := worker.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = token.Close() })
+		retried := make(chan error, 1)
+		h.do = sync.OnceFunc(func() { // the start has failed, and nobody was told
+			r.pin.Store(&right)
+			go func() { retried <- token.Retry(context.Background()) }()
+			time.Sleep(100 * time.Millisecond)
+		})
+		r.pin.Store(&wrong)
+		if _, err := token.Find(t.Context(), "crash once"); !errors.Is(err, hsm.ErrPIN) {
+			t.Errorf("Find = %v", err)
+		}
+		if err := <-retried; err != nil {
+			t.Errorf("Retry = %v", err)
+		}
+		if err := token.Check(t.Context()); err != nil {
+			t.Errorf("Check = %v", err)
 		}
 	})
 	t.Run("a wrong one after a crash is final", func(t *testing.T) {
@@ -482,4 +513,20 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		_, _ = worker.Open(t.Context(), r.config())
 	}
 	eventually(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// onMessage does something when a message is logged, before whoever logs it goes on.
+type onMessage struct {
+	slog.Handler
+	message string
+	do      func()
+}
+
+func (h *onMessage) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *onMessage) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == h.message {
+		h.do()
+	}
+	return nil
 }
