@@ -56,14 +56,8 @@ func binding(row store.Object) seal.Binding {
 // macMessage is what the MAC of a row covers.
 func macMessage(row store.Object) []byte {
 	b := make([]byte, 0, len(row.Attributes)+192)
-	text := func(s string) {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(s))) //nolint:gosec // short
-		b = append(b, s...)
-	}
 	b = append(b, "claviger object 1\x00"...)
-	text(row.Domain)
-	text(row.UID)
-	text(row.Creator)
+	b = appendTexts(b, row.Domain, row.UID, row.Creator)
 	b = binary.BigEndian.AppendUint32(b, row.Type)
 	b = binary.BigEndian.AppendUint32(b, uint32(row.State))
 	b = binary.BigEndian.AppendUint64(b, uint64(row.Initial.UnixMicro()))
@@ -73,6 +67,15 @@ func macMessage(row store.Object) []byte {
 	sum := sha256.Sum256(row.Material)
 	b = append(b, sum[:]...)
 	return append(b, row.Attributes...)
+}
+
+// appendTexts writes texts so that none can be read as part of another.
+func appendTexts(b []byte, texts ...string) []byte {
+	for _, s := range texts {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s))) //nolint:gosec // short
+		b = append(b, s...)
+	}
+	return b
 }
 
 // load reads an object, authenticates it, and asks policy whether the caller

@@ -53,12 +53,7 @@ type rosterRow struct {
 }
 
 func newRosterRow(domain, key string, fields ...string) rosterRow {
-	var b []byte
-	for _, f := range fields {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(f))) //nolint:gosec // short
-		b = append(b, f...)
-	}
-	return rosterRow{domain, key, sha256.Sum256(b)}
+	return rosterRow{domain, key, sha256.Sum256(appendTexts(nil, fields...))}
 }
 
 func clientRow(c store.Client) rosterRow {
@@ -90,10 +85,7 @@ func instant(t time.Time) string {
 // rosterMessage is what the MAC of a record covers.
 func rosterMessage(r store.Record) []byte {
 	b := append([]byte(nil), "claviger roster 1\x00"...)
-	for _, text := range []string{r.Domain, r.Key} {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(text))) //nolint:gosec // short
-		b = append(b, text...)
-	}
+	b = appendTexts(b, r.Domain, r.Key)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.Revision)) //nolint:gosec // bits
 	return append(b, r.Value[:sha256.Size]...)
 }
